@@ -1,0 +1,1 @@
+//! Java's behaviour as pure functions; each names its Java class.

@@ -1,0 +1,2 @@
+//! The `rocketmq` program.
+fn main() {}
