@@ -1,1 +1,24 @@
 //! Apache RocketMQ 4.3.0 name server and broker, in Rust.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`strmap`] | serde to and from flat maps of strings: request headers and properties files |
+//! | [`protocol`] | what is said: codes, headers, bodies, messages; plain data, no I/O |
+//! | [`config`] | one struct per Java config class |
+//! | [`remoting`] | the transport: frames, connections, servers, clients; knows no request code's meaning |
+//! | [`store`] | bytes on disk: commit log, consume queues, recovery; opens no socket and never awaits |
+//! | [`client`] | calls we make to others |
+//! | [`namesrv`] | the name server |
+//! | [`broker`] | the broker: state tables and request handlers over the store |
+//! | [`bench`](mod@bench) | load and latency against any 4.x broker, from outside |
+
+pub mod bench;
+pub mod broker;
+pub mod client;
+pub mod config;
+pub mod logging;
+pub mod namesrv;
+pub mod protocol;
+pub mod remoting;
+pub mod store;
+pub mod strmap;

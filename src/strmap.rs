@@ -1,0 +1,1 @@
+//! Flat maps of strings.
