@@ -186,8 +186,13 @@ impl<'de> de::Deserializer<'de> for MapReader<'de> {
         visitor.visit_map(self.0)
     }
 
+    /// `()` stands for "no fields of interest".
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
         unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
     }
 }
@@ -212,7 +217,8 @@ impl<'de> de::MapAccess<'de> for Reader<'de> {
             return Err(Error::Other("a value without a name".to_owned()));
         };
         self.next += 1;
-        let value = ValueReader { name: text(&self.map.arena, entry.name), text: text(&self.map.arena, entry.value) };
+        let value =
+            ValueReader { name: text(&self.map.arena, entry.name), text: text(&self.map.arena, entry.value) };
         seed.deserialize(value)
     }
 }
@@ -263,7 +269,11 @@ impl<'de> de::Deserializer<'de> for ValueReader<'de> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -367,7 +377,11 @@ impl ser::Serializer for ScalarWriter<'_> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<bool, Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<bool, Error> {
         value.serialize(self)
     }
 
@@ -480,7 +494,11 @@ impl<'m> ser::Serializer for StructWriter<'m> {
         Ok(())
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
         value.serialize(self)
     }
 
@@ -574,7 +592,14 @@ mod tests {
     fn reads_flat_structs() {
         check(&[("topic", "T"), ("queueId", "3"), ("offset", "-1")], Ok(header()));
         check(
-            &[("x", "y"), ("topic", "T"), ("queueId", "+3"), ("offset", "-1"), ("batch", "TRUE"), ("kind", "MULTI_TAG")],
+            &[
+                ("x", "y"),
+                ("topic", "T"),
+                ("queueId", "+3"),
+                ("offset", "-1"),
+                ("batch", "TRUE"),
+                ("kind", "MULTI_TAG"),
+            ],
             Ok(Header { batch: true, kind: Some(Kind::MultiTag), ..header() }),
         );
         check(&[("topic", "U"), ("queueId", "3"), ("offset", "-1"), ("topic", "T")], Ok(header()));
@@ -595,7 +620,8 @@ mod tests {
 
     #[test]
     fn writes_what_it_reads() {
-        let full = Header { properties: Some("a\u{1}b\u{2}".into()), kind: Some(Kind::SingleTag), ..header() };
+        let full =
+            Header { properties: Some("a\u{1}b\u{2}".into()), kind: Some(Kind::SingleTag), ..header() };
         for header in [header(), full] {
             let map = StrMap::of(&header).unwrap();
             assert_eq!(map.to::<Header>().unwrap(), header);
@@ -604,6 +630,7 @@ mod tests {
         let entries: Vec<_> = map.iter().collect();
         assert_eq!(entries, [("topic", "T"), ("queueId", "3"), ("offset", "-1"), ("batch", "false")]);
         assert!(StrMap::of(&()).unwrap().is_empty());
+        map.to::<()>().unwrap();
         assert!(StrMap::of(&3).is_err());
     }
 

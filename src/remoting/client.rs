@@ -1,0 +1,129 @@
+//! Connections that we open (Java: `NettyRemotingClient`): one to each address, made when it is first needed
+//! and again when it was lost. Requests go through [`Peer`]; what the other side asks of us goes to a
+//! [`Service`]. It knows no request code.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use super::command::Command;
+use super::connection::{self, Limits, ReadBudget};
+use super::peer::{InvokeError, Peer};
+use super::router::Service;
+use super::server::log_end;
+
+/// A client's settings.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// `connectTimeoutMillis`.
+    pub connect_timeout: Duration,
+    pub limits: Limits,
+}
+
+impl Default for ClientOptions {
+    fn default() -> ClientOptions {
+        ClientOptions { connect_timeout: Duration::from_secs(3), limits: Limits::default() }
+    }
+}
+
+type Slot = Arc<tokio::sync::Mutex<Option<Arc<Peer>>>>;
+
+/// Connections by address. Cheap to share; closing it ends them all.
+pub struct Client {
+    options: ClientOptions,
+    service: Arc<dyn Service>,
+    budget: Arc<ReadBudget>,
+    slots: Mutex<HashMap<String, Slot>>,
+}
+
+impl Client {
+    /// A client whose servers' requests go to `service`.
+    pub fn new(options: ClientOptions, service: Arc<dyn Service>) -> Client {
+        // Our own servers' replies: as many unfinished large frames as four peers may send.
+        let budget = ReadBudget::new(4 * options.limits.frame_max_bytes);
+        Client { options, service, budget, slots: Mutex::default() }
+    }
+
+    /// Sends a request and waits for its answer; the time includes a connect where one is needed.
+    pub async fn invoke(
+        &self,
+        addr: &str,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Command, InvokeError> {
+        let call = async { self.peer(addr).await?.invoke(command, timeout).await };
+        match tokio::time::timeout(timeout, call).await {
+            Ok(result) => result,
+            Err(_) => Err(InvokeError::Timeout { addr: addr.to_owned(), timeout_ms: timeout.as_millis() }),
+        }
+    }
+
+    /// Sends a request that is not answered.
+    pub async fn one_way(&self, addr: &str, command: Command) -> Result<(), InvokeError> {
+        self.peer(addr).await?.one_way(command)
+    }
+
+    /// The connection to an address, made where there is none.
+    pub async fn peer(&self, addr: &str) -> Result<Arc<Peer>, InvokeError> {
+        let slot = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(addr.to_owned()).or_default())
+        };
+        // Callers of one address wait for one connect; other addresses are not held up.
+        let mut held = slot.lock().await;
+        if let Some(peer) = held.as_ref().filter(|peer| peer.is_open()) {
+            return Ok(Arc::clone(peer));
+        }
+        let peer = self.connect(addr).await?;
+        *held = Some(Arc::clone(&peer));
+        Ok(peer)
+    }
+
+    async fn connect(&self, addr: &str) -> Result<Arc<Peer>, InvokeError> {
+        let failed = |reason: String| InvokeError::Connect { addr: addr.to_owned(), reason };
+        let connecting = tokio::time::timeout(self.options.connect_timeout, TcpStream::connect(addr));
+        let stream = match connecting.await {
+            Ok(connected) => connected.map_err(|error| failed(error.to_string()))?,
+            Err(_) => {
+                return Err(failed(format!(
+                    "no answer within {} ms",
+                    self.options.connect_timeout.as_millis()
+                )));
+            }
+        };
+        let ends = stream.set_nodelay(true).and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
+        let (remote, local) = ends.map_err(|error| failed(error.to_string()))?;
+        let (peer, outbox) = Peer::new(remote, local);
+        let run = connection::run(
+            stream,
+            Arc::clone(&peer),
+            outbox,
+            Arc::clone(&self.service),
+            self.options.limits.clone(),
+            Arc::clone(&self.budget),
+        );
+        tokio::spawn(async move { log_end(remote, &run.await) });
+        Ok(peer)
+    }
+
+    /// Ends every connection.
+    pub fn close(&self) {
+        let slots = std::mem::take(&mut *self.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        for slot in slots.into_values() {
+            // A slot that is just connecting belongs to a caller who sees the connection through.
+            if let Ok(held) = slot.try_lock()
+                && let Some(peer) = held.as_ref()
+            {
+                peer.close();
+            }
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

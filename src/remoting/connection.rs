@@ -1,0 +1,469 @@
+//! One connection, either side of it: a single task that reads what the socket has, cuts the whole frames in it,
+//! has each handled, and writes all replies that are ready with one vectored write. Nothing here waits for a
+//! handler: a reply that comes later is a future that the task holds while it goes on reading.
+//!
+//! Bounds: a frame (`frame_max_bytes`), replies that the peer does not take (past `unsent_max_bytes` reading
+//! stops until they are taken), replies that are still being made (`pending_max`), the bytes of unfinished
+//! frames of all connections together ([`ReadBudget`]), silence (`idle`), and how long one frame may take.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::future::{CatchUnwind, FutureExt, Map};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep};
+
+use super::buffers::{self, BUFFER_BYTES};
+use super::codec::{self, DecodeError, FRAME_MAX_BYTES};
+use super::command::{Body, Command, Response, SerializeType};
+use super::peer::{Outgoing, Peer};
+use super::router::{Answer, LaterResponse, Service};
+
+/// Slices of one vectored write (the kernel takes 1024 at most).
+const SLICES_MAX: usize = 256;
+
+/// Limits of a connection.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// `com.rocketmq.remoting.frameMaxLength`.
+    pub frame_max_bytes: usize,
+    /// Replies the peer has not taken, past which nothing more is read from it.
+    pub unsent_max_bytes: usize,
+    /// Replies still being made, past which nothing more is read.
+    pub pending_max: usize,
+    /// `serverChannelMaxIdleTimeSeconds`: without a byte in or out for so long the connection is closed.
+    pub idle: Duration,
+    /// From a frame's first byte to its last.
+    pub frame_time: Duration,
+    /// The header form of what we send.
+    pub serialize_type: SerializeType,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            frame_max_bytes: FRAME_MAX_BYTES,
+            unsent_max_bytes: FRAME_MAX_BYTES,
+            pending_max: 100_000,
+            idle: Duration::from_secs(120),
+            frame_time: Duration::from_secs(120),
+            serialize_type: SerializeType::Json,
+        }
+    }
+}
+
+/// Bytes that the unfinished frames of all connections may hold together. A first read's worth is free.
+#[derive(Debug)]
+pub struct ReadBudget {
+    left: AtomicUsize,
+}
+
+impl ReadBudget {
+    /// A budget of so many bytes.
+    pub fn new(bytes: usize) -> Arc<ReadBudget> {
+        Arc::new(ReadBudget { left: AtomicUsize::new(bytes) })
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let taken =
+            self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(bytes));
+        taken.is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.left.fetch_add(bytes, Ordering::AcqRel);
+    }
+}
+
+/// Why a connection has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    #[error("the peer closed the connection")]
+    ByPeer,
+    #[error("closed by us")]
+    ByUs,
+    #[error("no byte in or out within the idle time")]
+    Idle,
+    #[error("a frame was not finished in time")]
+    SlowFrame,
+    #[error("unfinished frames of all connections exceed their budget")]
+    Budget,
+    #[error(transparent)]
+    Frame(#[from] DecodeError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs a connection until it ends. The peer is marked closed and the service told before this returns; also
+/// when the task is dropped.
+pub(super) async fn run<S: Service + ?Sized>(
+    stream: TcpStream,
+    peer: Arc<Peer>,
+    outbox: mpsc::Receiver<Outgoing>,
+    service: Arc<S>,
+    limits: Limits,
+    budget: Arc<ReadBudget>,
+) -> Ended {
+    let _farewell = Farewell { peer: &peer, service: &service };
+    let idle = Box::pin(tokio::time::sleep(limits.idle));
+    let mut connection = Connection {
+        stream,
+        peer: Arc::clone(&peer),
+        outbox,
+        service: Arc::clone(&service),
+        budget,
+        input: BytesMut::new(),
+        charged_bytes: 0,
+        frame_since: None,
+        output: Output::default(),
+        pending: FuturesUnordered::new(),
+        last_activity: Instant::now(),
+        idle,
+        limits,
+    };
+    let ended = connection.serve().await.err().unwrap_or(Ended::ByUs);
+    connection.charge(0);
+    ended
+}
+
+struct Farewell<'a, S: Service + ?Sized> {
+    peer: &'a Arc<Peer>,
+    service: &'a Arc<S>,
+}
+
+impl<S: Service + ?Sized> Drop for Farewell<'_, S> {
+    fn drop(&mut self) {
+        self.peer.set_closed();
+        self.service.disconnected(self.peer);
+    }
+}
+
+/// Replies in the order they became ready: heads gathered in buffers, bodies behind them where they lie.
+#[derive(Default)]
+struct Output {
+    chunks: VecDeque<Bytes>,
+    /// The head being gathered; it goes behind `chunks`.
+    open: BytesMut,
+    bytes: usize,
+}
+
+impl Output {
+    fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Gives the open buffer to the queue.
+    fn seal(&mut self) {
+        if !self.open.is_empty() {
+            self.chunks.push_back(self.open.split().freeze());
+        }
+    }
+
+    fn push_head(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        if self.open.capacity() - self.open.len() < 1024 {
+            self.seal();
+            self.open = buffers::take();
+        }
+        let before = self.open.len();
+        write(&mut self.open);
+        self.bytes += self.open.len() - before;
+    }
+
+    fn push_body(&mut self, body: Bytes) {
+        /// Below this a copy costs less than one more slice.
+        const COPY_BYTES: usize = 512;
+        self.bytes += body.len();
+        if body.len() <= COPY_BYTES {
+            self.open.extend_from_slice(&body);
+        } else {
+            self.seal();
+            self.chunks.push_back(body);
+        }
+    }
+
+    fn push(&mut self, response: Response, opaque: i32, form: SerializeType) {
+        self.push_head(|open| codec::encode_response_head(&response, opaque, form, open));
+        match response.body {
+            Body::None => {}
+            Body::Bytes(body) => self.push_body(body),
+            Body::Slices(slices) => slices.into_iter().for_each(|slice| self.push_body(slice)),
+        }
+    }
+
+    /// Takes off what the socket has taken.
+    fn advance(&mut self, mut count: usize) {
+        self.bytes -= count;
+        while count > 0 {
+            let Some(first) = self.chunks.front_mut() else { return };
+            if count < first.len() {
+                first.advance(count);
+                return;
+            }
+            count -= first.len();
+            self.chunks.pop_front();
+        }
+    }
+}
+
+type Pending = Map<CatchUnwind<AssertUnwindSafe<LaterResponse>>, PendingDone>;
+type PendingDone = fn(std::thread::Result<Option<Response>>) -> Option<Response>;
+
+/// A later reply with the request's opaque.
+struct Owed {
+    opaque: i32,
+    reply: Pending,
+}
+
+impl Future for Owed {
+    type Output = (i32, Option<Response>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let opaque = self.opaque;
+        self.reply.poll_unpin(cx).map(|response| (opaque, response))
+    }
+}
+
+fn reply_or_fault(done: std::thread::Result<Option<Response>>) -> Option<Response> {
+    done.unwrap_or_else(|_| {
+        tracing::error!("a reply's future panicked");
+        Some(Response::of(super::SYSTEM_ERROR, "the server failed on this request; see its log"))
+    })
+}
+
+struct Connection<S: Service + ?Sized> {
+    stream: TcpStream,
+    peer: Arc<Peer>,
+    outbox: mpsc::Receiver<Outgoing>,
+    service: Arc<S>,
+    budget: Arc<ReadBudget>,
+    limits: Limits,
+    /// Read and not yet handled: the beginning of a frame. Without any, it has no memory either.
+    input: BytesMut,
+    /// What of `input` the budget has been charged with.
+    charged_bytes: usize,
+    /// When the unfinished frame in `input` began.
+    frame_since: Option<Instant>,
+    output: Output,
+    pending: FuturesUnordered<Owed>,
+    last_activity: Instant,
+    idle: Pin<Box<Sleep>>,
+}
+
+enum Event {
+    Outgoing(Option<Outgoing>),
+    Reply(i32, Option<Response>),
+    Writable,
+    Readable,
+    Timer,
+}
+
+impl<S: Service + ?Sized> Connection<S> {
+    async fn serve(&mut self) -> Result<(), Ended> {
+        loop {
+            // Cancellation: the task holds no state across this await but what `self` keeps.
+            match poll_fn(|cx| self.poll_event(cx)).await? {
+                Event::Outgoing(Some(Outgoing::Send(command))) => self.send(&command),
+                Event::Outgoing(Some(Outgoing::Close) | None) => return Ok(()),
+                Event::Reply(opaque, response) => self.reply(opaque, response),
+                Event::Writable => {}
+                Event::Readable => self.read()?,
+                Event::Timer => self.check_time()?,
+            }
+            self.drain_ready();
+            self.write()?;
+            self.service.after_batch();
+        }
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Event, Ended>> {
+        if let Poll::Ready(outgoing) = self.outbox.poll_recv(cx) {
+            return Poll::Ready(Ok(Event::Outgoing(outgoing)));
+        }
+        let unsent = !self.output.is_empty();
+        let choked = self.output.bytes > self.limits.unsent_max_bytes;
+        if !choked
+            && !self.pending.is_empty()
+            && let Poll::Ready(Some((opaque, response))) = self.pending.poll_next_unpin(cx)
+        {
+            return Poll::Ready(Ok(Event::Reply(opaque, response)));
+        }
+        if unsent && let Poll::Ready(ready) = self.stream.poll_write_ready(cx) {
+            return Poll::Ready(ready.map(|()| Event::Writable).map_err(Ended::Io));
+        }
+        if !choked
+            && self.pending.len() < self.limits.pending_max
+            && let Poll::Ready(ready) = self.stream.poll_read_ready(cx)
+        {
+            return Poll::Ready(ready.map(|()| Event::Readable).map_err(Ended::Io));
+        }
+        self.idle.as_mut().poll(cx).map(|()| Ok(Event::Timer))
+    }
+
+    /// Takes what else is ready, so that all of it goes out with one write.
+    fn drain_ready(&mut self) {
+        while self.output.bytes <= self.limits.unsent_max_bytes {
+            let Some(Some((opaque, response))) = self.pending.next().now_or_never() else { break };
+            self.reply(opaque, response);
+        }
+        while let Ok(outgoing) = self.outbox.try_recv() {
+            match outgoing {
+                Outgoing::Send(command) => self.send(&command),
+                Outgoing::Close => {
+                    self.outbox.close();
+                    break;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, command: &Command) {
+        let form = self.limits.serialize_type;
+        self.output.push_head(|open| codec::encode_as(command, form, open));
+    }
+
+    fn reply(&mut self, opaque: i32, response: Option<Response>) {
+        if let Some(response) = response {
+            self.output.push(response, opaque, self.limits.serialize_type);
+        }
+    }
+
+    /// One read, and all whole frames that it brought.
+    fn read(&mut self) -> Result<(), Ended> {
+        self.make_room()?;
+        // The stream's own read forgets readiness when it could not fill the buffer, which saves the read that
+        // would only have told so.
+        let Some(count) = self.stream.read_buf(&mut self.input).now_or_never() else { return Ok(()) };
+        let count = count?;
+        if count == 0 {
+            return Err(Ended::ByPeer);
+        }
+        self.last_activity = Instant::now();
+        self.handle_frames()
+    }
+
+    /// Room for the next read: of a large frame no more than has already come, so that a length alone costs
+    /// nothing.
+    fn make_room(&mut self) -> Result<(), Ended> {
+        let have = self.input.len();
+        if have == 0 {
+            self.input = buffers::take();
+            return Ok(());
+        }
+        let want = match codec::frame_length(&self.input, self.limits.frame_max_bytes)? {
+            Some(whole) if whole > have => (whole - have).min(have.max(BUFFER_BYTES)),
+            _ => 1,
+        };
+        if self.input.capacity() - have < want {
+            let room = have + want.max(BUFFER_BYTES);
+            if !self.charge(room.saturating_sub(2 * BUFFER_BYTES)) {
+                return Err(Ended::Budget);
+            }
+            self.input.reserve(room - have);
+        }
+        Ok(())
+    }
+
+    /// Sets what this connection holds of the common budget.
+    fn charge(&mut self, bytes: usize) -> bool {
+        if bytes > self.charged_bytes {
+            if !self.budget.take(bytes - self.charged_bytes) {
+                return false;
+            }
+        } else {
+            self.budget.give_back(self.charged_bytes - bytes);
+        }
+        self.charged_bytes = bytes;
+        true
+    }
+
+    fn handle_frames(&mut self) -> Result<(), Ended> {
+        while let Some(whole) = codec::frame_length(&self.input, self.limits.frame_max_bytes)? {
+            if self.input.len() < whole {
+                break;
+            }
+            let frame = self.input.split_to(whole).freeze();
+            self.frame_since = None;
+            self.handle(codec::decode(&frame)?);
+        }
+        if self.input.is_empty() {
+            self.charge(0);
+            // An idle connection keeps no buffer: ten thousand of them must cost next to nothing.
+            buffers::put_back(&mut self.input);
+        } else if self.frame_since.is_none() {
+            self.frame_since = Some(self.last_activity);
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, command: Command) {
+        if command.is_response() {
+            let (code, opaque) = (command.code, command.opaque);
+            if !self.peer.answer(command) {
+                tracing::debug!(remote = %self.peer.remote(), code, opaque, "response without a waiting request");
+            }
+            return;
+        }
+        let (opaque, one_way) = (command.opaque, command.is_one_way());
+        match self.service.call(&self.peer, command) {
+            Answer::Now(response) if !one_way => self.reply(opaque, Some(response)),
+            Answer::Later(reply) => {
+                let reply = if one_way { Box::pin(async move { reply.await.and(None) }) } else { reply };
+                let done: PendingDone = reply_or_fault;
+                self.pending.push(Owed { opaque, reply: AssertUnwindSafe(reply).catch_unwind().map(done) });
+            }
+            Answer::Now(_) | Answer::Silent => {}
+        }
+    }
+
+    /// Gives the socket what it takes now; the rest waits for it to be writable.
+    fn write(&mut self) -> Result<(), Ended> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        self.output.seal();
+        while !self.output.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let used = self.output.chunks.iter().zip(&mut slices).map(|(chunk, slice)| {
+                *slice = IoSlice::new(chunk);
+            });
+            let used = used.count();
+            match self.stream.try_write_vectored(&slices[..used]) {
+                Ok(count) => {
+                    self.last_activity = Instant::now();
+                    self.output.advance(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if self.output.is_empty() {
+            buffers::put_back(&mut self.output.open);
+        }
+        Ok(())
+    }
+
+    fn check_time(&mut self) -> Result<(), Ended> {
+        let now = Instant::now();
+        if self.frame_since.is_some_and(|since| now >= since + self.limits.frame_time) {
+            return Err(Ended::SlowFrame);
+        }
+        let idle_at = self.last_activity + self.limits.idle;
+        if now >= idle_at {
+            return Err(Ended::Idle);
+        }
+        let frame_at = self.frame_since.map_or(idle_at, |since| since + self.limits.frame_time);
+        self.idle.as_mut().reset(idle_at.min(frame_at));
+        Ok(())
+    }
+}

@@ -1,0 +1,328 @@
+//! The JSON header form (Java: `RemotingSerializable` over fastjson). Two readers: a strict one that walks the
+//! text once and copies each value to its place, for what every known client sends, and behind it fastjson's
+//! whole leniency (`compat::json`) for whatever the first one does not take.
+
+use std::fmt::Write as _;
+
+use bytes::{BufMut, BytesMut};
+use compat::json::{self, Value};
+
+use super::codec::{DecodeError, Head};
+use super::command::{Command, Language};
+use crate::strmap::StrMap;
+
+/// A command without body.
+pub(super) fn decode(header: &[u8]) -> Result<Command, DecodeError> {
+    match std::str::from_utf8(header).ok().and_then(|text| Scanner { text, at: 0 }.command()) {
+        Some(command) => Ok(command),
+        None => decode_lenient(header),
+    }
+}
+
+/// Reads plain JSON; `None` wherever it is anything but plain.
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    fn command(mut self) -> Option<Command> {
+        let mut command = Command::default();
+        let mut name = String::new();
+        self.expect(b'{')?;
+        if !self.next_is(b'}') {
+            loop {
+                name.clear();
+                self.string(&mut name)?;
+                self.expect(b':')?;
+                self.field(&name, &mut command)?;
+                if !self.next_is(b',') {
+                    break;
+                }
+            }
+            self.expect(b'}')?;
+        }
+        self.blanks();
+        (self.at == self.text.len()).then_some(command)
+    }
+
+    fn field(&mut self, name: &str, command: &mut Command) -> Option<()> {
+        match name {
+            "code" => command.code = self.integer()?,
+            "flag" => command.flag = self.integer()?,
+            "opaque" => command.opaque = self.integer()?,
+            "version" => command.version = self.integer()?,
+            "language" => {
+                let mut language = String::new();
+                self.string(&mut language)?;
+                command.language = Language::of_name(&language);
+            }
+            "remark" => {
+                let mut remark = String::new();
+                self.string(&mut remark)?;
+                command.remark = Some(remark);
+            }
+            "extFields" => command.ext = Some(self.ext_fields()?),
+            // The frame's type byte says it again, and that counts.
+            "serializeTypeCurrentRPC" => self.string(&mut String::new())?,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn ext_fields(&mut self) -> Option<StrMap> {
+        let mut map = StrMap::with_capacity(16, self.text.len() - self.at);
+        self.expect(b'{')?;
+        if self.next_is(b'}') {
+            return Some(map);
+        }
+        loop {
+            let start = map.arena().len();
+            self.string(map.arena())?;
+            self.expect(b':')?;
+            let middle = map.arena().len();
+            if self.peek() == Some(b'"') {
+                self.string(map.arena())?;
+            } else {
+                // Clients in other languages send numbers and booleans bare.
+                map.arena().push_str(self.plain_token()?);
+            }
+            map.push_span(start, middle);
+            if !self.next_is(b',') {
+                self.expect(b'}')?;
+                return Some(map);
+            }
+        }
+    }
+
+    fn blanks(&mut self) {
+        let rest = &self.text.as_bytes()[self.at..];
+        self.at += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        self.blanks();
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn next_is(&mut self, byte: u8) -> bool {
+        let is = self.peek() == Some(byte);
+        self.at += usize::from(is);
+        is
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        self.next_is(byte).then_some(())
+    }
+
+    /// A whole number or `true` or `false`, as text. `null` is not taken here: such an entry is left out.
+    fn plain_token(&mut self) -> Option<&'a str> {
+        let rest = &self.text[self.at..];
+        let length = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'-').count();
+        let token = &rest[..length];
+        self.at += length;
+        (matches!(token, "true" | "false") || token.parse::<i64>().is_ok()).then_some(token)
+    }
+
+    fn integer(&mut self) -> Option<i32> {
+        self.blanks();
+        self.plain_token()?.parse().ok()
+    }
+
+    /// Appends a string's content. Raw control characters pass, as fastjson lets them.
+    fn string(&mut self, out: &mut String) -> Option<()> {
+        self.expect(b'"')?;
+        loop {
+            let rest = &self.text.as_bytes()[self.at..];
+            let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            out.push_str(&self.text[self.at..self.at + length]);
+            self.at += length + 1;
+            if rest[length] == b'"' {
+                return Some(());
+            }
+            self.escape(out)?;
+        }
+    }
+
+    fn escape(&mut self, out: &mut String) -> Option<()> {
+        let byte = *self.text.as_bytes().get(self.at)?;
+        self.at += 1;
+        out.push(match byte {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'/' => '/',
+            b'b' => '\u{8}',
+            b't' => '\t',
+            b'n' => '\n',
+            b'f' => '\u{c}',
+            b'r' => '\r',
+            b'u' => {
+                let digits = self.text.get(self.at..self.at + 4)?;
+                self.at += 4;
+                // Half of a surrogate pair is no char: the lenient reader joins pairs.
+                char::from_u32(u32::from_str_radix(digits, 16).ok()?)?
+            }
+            _ => return None,
+        });
+        Some(())
+    }
+}
+
+fn decode_lenient(header: &[u8]) -> Result<Command, DecodeError> {
+    let damaged = |what: String| DecodeError::Header(what);
+    let value = json::parse(header).map_err(|error| damaged(error.to_string()))?;
+    let Value::Object(fields) = value else { return Err(damaged("not a JSON object".to_owned())) };
+    let mut command = Command::default();
+    for (name, value) in fields {
+        let Value::String(name) = name else { continue };
+        let integer = || scalar_text(&value).map(|text| text.trim().parse::<i32>());
+        let number = |slot: &mut i32| match integer() {
+            Some(Ok(number)) => {
+                *slot = number;
+                Ok(())
+            }
+            // Null leaves a primitive as it was.
+            None => Ok(()),
+            Some(Err(_)) => Err(damaged(format!("`{name}` is not a number"))),
+        };
+        match name.as_str() {
+            "code" => number(&mut command.code)?,
+            "flag" => number(&mut command.flag)?,
+            "opaque" => number(&mut command.opaque)?,
+            "version" => number(&mut command.version)?,
+            "language" => {
+                command.language = match scalar_text(&value) {
+                    Some(text) => match text.parse::<u8>() {
+                        Ok(ordinal) => Language::of_code(ordinal),
+                        Err(_) => Language::of_name(&text),
+                    },
+                    None => Language::Java,
+                }
+            }
+            "remark" => command.remark = scalar_text(&value),
+            "extFields" => command.ext = ext_of_value(&value)?,
+            _ => {}
+        }
+    }
+    Ok(command)
+}
+
+fn ext_of_value(value: &Value) -> Result<Option<StrMap>, DecodeError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Object(fields) => {
+            let mut map = StrMap::new();
+            for (name, value) in fields {
+                if let (Some(name), Some(value)) = (scalar_text(name), scalar_text(value)) {
+                    map.push(&name, &value);
+                }
+            }
+            Ok(Some(map))
+        }
+        _ => Err(DecodeError::Header("`extFields` is not an object".to_owned())),
+    }
+}
+
+/// A scalar as Java's `String` field would hold it; `None` for null. Objects in the place of a text keep their
+/// JSON, as fastjson keeps it.
+fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(bool) => Some(bool.to_string()),
+        Value::Int(number) => Some(number.to_string()),
+        other => json::to_vec(other).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+/// Appends a header, its keys in fastjson's order.
+pub(super) fn encode(head: &Head<'_>, out: &mut BytesMut) {
+    out.put_slice(b"{\"code\":");
+    put_display(out, head.code);
+    if let Some(ext) = head.ext {
+        out.put_slice(b",\"extFields\":{");
+        for (index, (name, value)) in ext.iter().enumerate() {
+            if index > 0 {
+                out.put_u8(b',');
+            }
+            put_string(out, name);
+            out.put_u8(b':');
+            put_string(out, value);
+        }
+        out.put_u8(b'}');
+    }
+    out.put_slice(b",\"flag\":");
+    put_display(out, head.flag);
+    out.put_slice(b",\"language\":\"");
+    out.put_slice(head.language.name().as_bytes());
+    out.put_slice(b"\",\"opaque\":");
+    put_display(out, head.opaque);
+    if let Some(remark) = head.remark {
+        out.put_slice(b",\"remark\":");
+        put_string(out, remark);
+    }
+    out.put_slice(b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":");
+    put_display(out, head.version);
+    out.put_u8(b'}');
+}
+
+fn put_display(out: &mut BytesMut, number: i32) {
+    write!(out, "{number}").expect("a buffer grows as needed");
+}
+
+fn put_string(out: &mut BytesMut, text: &str) {
+    out.put_u8(b'"');
+    let mut plain_from = 0;
+    for (at, char) in text.char_indices() {
+        if !json::needs_escape(char) {
+            continue;
+        }
+        out.put_slice(&text.as_bytes()[plain_from..at]);
+        json::write_escape(char, out).expect("a buffer grows as needed");
+        plain_from = at + char.len_utf8();
+    }
+    out.put_slice(&text.as_bytes()[plain_from..]);
+    out.put_u8(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strict_and_lenient_reader_agree() {
+        let texts = [
+            r#"{"code":310,"extFields":{"a":"g","i":"K\u0001v\u0002"},"flag":0,"language":"JAVA","opaque":7,"serializeTypeCurrentRPC":"JSON","version":273}"#,
+            r#" { "opaque" : -1 , "code":0, "extFields":{} , "language":"GO","remark":"a\"b" } "#,
+            r#"{"code":11,"extFields":{"queueId":3,"ok":true},"language":"NEW"}"#,
+            "{}",
+        ];
+        for text in texts {
+            let strict = Scanner { text, at: 0 }.command().expect(text);
+            assert_eq!(strict, decode_lenient(text.as_bytes()).unwrap(), "{text}");
+        }
+    }
+
+    #[test]
+    fn odd_headers_are_read_as_fastjson_reads_them() {
+        fn check(text: &str, expected: impl FnOnce(&Command) -> bool) {
+            let command = decode(text.as_bytes()).expect(text);
+            assert!(expected(&command), "{text} gave {command:?}");
+        }
+        check("{code:17,'extFields':{a:1.5,b:null}}", |c| c.code == 17 && c.ext_field("b").is_none());
+        check(r#"{"code":"12","remark":null,"extFields":null}"#, |c| c.code == 12 && c.ext.is_none());
+        check(r#"{"language":9,"unknown":[1,{"x":2}]}"#, |c| c.language == Language::Go);
+        check(r#"{"remark":"\ud834\udd1e"}"#, |c| c.remark.as_deref() == Some("𝄞"));
+    }
+
+    #[test]
+    fn damage_is_an_error_and_never_a_panic() {
+        for text in
+            ["", "[", "{\"code\":x}", "{\"code\":1", "{\"a\":\"\\", "{\"a\":\"\\u12", "nonsense", "{}x"]
+        {
+            let _ = decode(text.as_bytes());
+        }
+        assert!(decode(b"{\"code\":\"x\"}").is_err());
+        assert!(decode(&[b'['; 100_000]).is_err());
+    }
+}

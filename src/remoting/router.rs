@@ -1,0 +1,291 @@
+//! Which handler a request code leads to, and all that is the same for every handler: reading the header,
+//! faults as replies, panics caught, bounded pools (Java: `NettyRemotingAbstract.processRequestCommand`). The
+//! codes themselves belong to whoever fills the table.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+
+use super::command::{Command, Response};
+use super::peer::Peer;
+use super::{REQUEST_CODE_NOT_SUPPORTED, SYSTEM_BUSY, SYSTEM_ERROR};
+use crate::strmap;
+
+/// A reply that is still being made.
+pub type LaterResponse = Pin<Box<dyn Future<Output = Option<Response>> + Send>>;
+
+/// What comes of a request.
+pub enum Answer {
+    /// The reply, at once.
+    Now(Response),
+    /// The reply when the future is done; the connection goes on reading meanwhile.
+    Later(LaterResponse),
+    /// No reply at all, as Java in a few places.
+    Silent,
+}
+
+impl Answer {
+    /// A reply that a future makes; its fault is the reply's code and remark.
+    pub fn later(reply: impl Future<Output = Result<Response, Fault>> + Send + 'static) -> Answer {
+        Answer::Later(Box::pin(async move { Some(reply.await.unwrap_or_else(Response::from)) }))
+    }
+}
+
+/// A request that is answered with a code and a remark, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub code: i32,
+    pub remark: Cow<'static, str>,
+}
+
+impl Fault {
+    /// A fault with the remark that clients and mqadmin show.
+    pub fn new(code: impl Into<i32>, remark: impl Into<Cow<'static, str>>) -> Fault {
+        Fault { code: code.into(), remark: remark.into() }
+    }
+}
+
+impl From<Fault> for Response {
+    fn from(fault: Fault) -> Response {
+        Response::of(fault.code, fault.remark)
+    }
+}
+
+impl From<strmap::Error> for Fault {
+    fn from(error: strmap::Error) -> Fault {
+        Fault::new(SYSTEM_ERROR, format!("request header: {error}"))
+    }
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Answer {
+        Answer::Now(response)
+    }
+}
+
+impl<A: Into<Answer>> From<Result<A, Fault>> for Answer {
+    fn from(result: Result<A, Fault>) -> Answer {
+        match result {
+            Ok(answer) => answer.into(),
+            Err(fault) => Answer::Now(fault.into()),
+        }
+    }
+}
+
+/// Whatever answers the requests that come in on a connection.
+pub trait Service: Send + Sync + 'static {
+    /// Answers one request. Runs on the connection's task: it must not block.
+    fn call(&self, peer: &Arc<Peer>, command: Command) -> Answer;
+
+    /// Runs after the replies of one read have been given to the socket: work that no reply waits for.
+    fn after_batch(&self) {}
+
+    /// The connection has ended.
+    fn disconnected(&self, _peer: &Arc<Peer>) {}
+}
+
+/// Refuses every request: what a plain client is to its servers.
+pub struct NoService;
+
+impl Service for NoService {
+    fn call(&self, _peer: &Arc<Peer>, command: Command) -> Answer {
+        not_supported(command.code).into()
+    }
+}
+
+fn not_supported(code: i32) -> Response {
+    Response::of(REQUEST_CODE_NOT_SUPPORTED, format!(" request type {code} not supported"))
+}
+
+/// A request as a handler gets it.
+#[derive(Debug)]
+pub struct Request<H> {
+    pub header: H,
+    pub command: Command,
+    pub peer: Arc<Peer>,
+}
+
+/// Threads and queue of a group of codes, as Java's executors. Past the queue's end a request is refused with
+/// SYSTEM_BUSY.
+pub struct Pool {
+    name: &'static str,
+    running: Semaphore,
+    /// Requests that run or wait.
+    held: AtomicUsize,
+    held_max: usize,
+}
+
+impl Pool {
+    /// A pool of `threads` that may run at once, and `capacity` more that may wait.
+    pub fn new(name: &'static str, threads: usize, capacity: usize) -> Arc<Pool> {
+        let (held, held_max) = (AtomicUsize::new(0), threads.saturating_add(capacity));
+        Arc::new(Pool { name, running: Semaphore::new(threads), held, held_max })
+    }
+
+    /// Runs blocking work when its turn comes.
+    pub fn run(
+        self: &Arc<Pool>,
+        work: impl FnOnce() -> Result<Response, Fault> + Send + 'static,
+    ) -> Result<Answer, Fault> {
+        if self.held.fetch_add(1, Ordering::AcqRel) >= self.held_max {
+            self.held.fetch_sub(1, Ordering::AcqRel);
+            return Err(Fault::new(SYSTEM_BUSY, "[OVERLOAD]system busy, start flow control for a while"));
+        }
+        let held = Held(Arc::clone(self));
+        Ok(Answer::later(async move {
+            let _turn = held.0.running.acquire().await.expect("nobody closes a pool's semaphore");
+            let done = tokio::task::spawn_blocking(work).await;
+            done.unwrap_or_else(|error| Err(panicked(&error)))
+        }))
+    }
+
+    /// Requests that run or wait.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("name", &self.name).field("held", &self.held()).finish_non_exhaustive()
+    }
+}
+
+struct Held(Arc<Pool>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn panicked(cause: &dyn fmt::Display) -> Fault {
+    Fault::new(SYSTEM_ERROR, format!("the server failed on this request and logged why: {cause}"))
+}
+
+type Handler<S> = Box<dyn Fn(&Arc<S>, &Arc<Peer>, Command) -> Answer + Send + Sync>;
+
+/// The table from request code to handler over a shared state.
+pub struct Router<S> {
+    state: Arc<S>,
+    /// By code: codes are small and dense enough for a plain table.
+    handlers: Vec<Option<Handler<S>>>,
+    after_batch: fn(&Arc<S>),
+    disconnected: fn(&Arc<S>, &Arc<Peer>),
+}
+
+impl<S: Send + Sync + 'static> Router<S> {
+    /// An empty table: every code is refused.
+    pub fn new(state: Arc<S>) -> Router<S> {
+        Router { state, handlers: Vec::new(), after_batch: |_| {}, disconnected: |_, _| {} }
+    }
+
+    /// A handler that answers on the connection's task: it must not block or read cold files. It may return
+    /// [`Answer::later`].
+    pub fn on<H, A>(self, code: impl Into<i32>, handler: fn(&Arc<S>, Request<H>) -> A) -> Router<S>
+    where
+        H: DeserializeOwned + 'static,
+        A: Into<Answer> + 'static,
+    {
+        self.on_command(code, move |state, peer, command| match request(peer, command) {
+            Ok(request) => handler(state, request).into(),
+            Err(fault) => Answer::Now(fault.into()),
+        })
+    }
+
+    /// A handler that awaits others before it answers.
+    pub fn on_async<H, F>(self, code: impl Into<i32>, handler: fn(Arc<S>, Request<H>) -> F) -> Router<S>
+    where
+        H: DeserializeOwned + 'static,
+        F: Future<Output = Result<Response, Fault>> + Send + 'static,
+    {
+        self.on_command(code, move |state, peer, command| match request(peer, command) {
+            Ok(request) => Answer::later(handler(Arc::clone(state), request)),
+            Err(fault) => Answer::Now(fault.into()),
+        })
+    }
+
+    /// A handler that may block, on a bounded pool.
+    pub fn on_blocking<H>(
+        self,
+        code: impl Into<i32>,
+        pool: &Arc<Pool>,
+        handler: fn(&Arc<S>, Request<H>) -> Result<Response, Fault>,
+    ) -> Router<S>
+    where
+        H: DeserializeOwned + Send + 'static,
+    {
+        let pool = Arc::clone(pool);
+        self.on_command(code, move |state, peer, command| {
+            let state = Arc::clone(state);
+            request(peer, command).and_then(|request| pool.run(move || handler(&state, request))).into()
+        })
+    }
+
+    /// A handler that reads the header itself, borrowing from the command: for the hot codes.
+    pub fn on_command(
+        mut self,
+        code: impl Into<i32>,
+        handler: impl Fn(&Arc<S>, &Arc<Peer>, Command) -> Answer + Send + Sync + 'static,
+    ) -> Router<S> {
+        let code = code.into();
+        let index = usize::from(u16::try_from(code).expect("request codes are small and not negative"));
+        if self.handlers.len() <= index {
+            self.handlers.resize_with(index + 1, || None);
+        }
+        let before = self.handlers[index].replace(Box::new(handler));
+        assert!(before.is_none(), "request code {code} is listed twice");
+        self
+    }
+
+    /// Work after each read's replies.
+    pub fn after_batch(self, after_batch: fn(&Arc<S>)) -> Router<S> {
+        Router { after_batch, ..self }
+    }
+
+    /// Work when a connection has ended.
+    pub fn on_disconnect(self, disconnected: fn(&Arc<S>, &Arc<Peer>)) -> Router<S> {
+        Router { disconnected, ..self }
+    }
+}
+
+fn request<H: DeserializeOwned>(peer: &Arc<Peer>, command: Command) -> Result<Request<H>, Fault> {
+    let header = command.header()?;
+    Ok(Request { header, command, peer: Arc::clone(peer) })
+}
+
+impl<S: Send + Sync + 'static> Service for Router<S> {
+    fn call(&self, peer: &Arc<Peer>, command: Command) -> Answer {
+        let code = command.code;
+        let handler = usize::try_from(code).ok().and_then(|index| self.handlers.get(index)?.as_ref());
+        let Some(handler) = handler else {
+            tracing::warn!(remote = %peer.remote(), code, "unknown request code refused");
+            return not_supported(code).into();
+        };
+        // A handler that fails on one request must not take the connection's other requests with it.
+        catch_unwind(AssertUnwindSafe(|| handler(&self.state, peer, command))).unwrap_or_else(|cause| {
+            let cause = cause
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| cause.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "unknown cause".to_owned());
+            tracing::error!(remote = %peer.remote(), code, cause, "request handler panicked");
+            Answer::Now(panicked(&cause).into())
+        })
+    }
+
+    fn after_batch(&self) {
+        (self.after_batch)(&self.state);
+    }
+
+    fn disconnected(&self, peer: &Arc<Peer>) {
+        (self.disconnected)(&self.state, peer);
+    }
+}

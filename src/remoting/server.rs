@@ -1,0 +1,206 @@
+//! A listener and its connections (Java: `NettyRemotingServer`): accepts, limits how many, hands each to its
+//! task, and ends them all on request. Several listeners may serve one [`Service`], as the broker's two ports.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::connection::{self, Ended, Limits, ReadBudget};
+use super::peer::Peer;
+use super::router::Service;
+
+/// Java's `SO_BACKLOG`.
+const BACKLOG: i32 = 1024;
+/// Pause after an accept that failed: without file descriptors it would fail again at once.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// What open connections get to write their last replies when the server stops.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// A server's settings.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    pub limits: Limits,
+    /// Connections past which new ones are closed at once.
+    pub connections_max: usize,
+    /// Bytes that unfinished frames of all connections may hold together.
+    pub read_budget_bytes: usize,
+    /// `serverSocketSndBufSize` and `serverSocketRcvBufSize`; `None` leaves them to the kernel, which tunes them.
+    pub socket_buffer_bytes: Option<usize>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> ServerOptions {
+        ServerOptions {
+            limits: Limits::default(),
+            connections_max: 60_000,
+            read_budget_bytes: 256 * 1024 * 1024,
+            socket_buffer_bytes: None,
+        }
+    }
+}
+
+/// A bound port that nobody answers on yet.
+pub struct Bound {
+    listener: std::net::TcpListener,
+    addr: SocketAddr,
+}
+
+impl Bound {
+    /// Binds `0.0.0.0:port`; port 0 lets the system choose.
+    pub fn new(port: u16) -> io::Result<Bound> {
+        Bound::at(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+    }
+
+    /// Binds an address.
+    pub fn at(addr: SocketAddr) -> io::Result<Bound> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        // Listening begins here, so that a taken port is an error of the start and not of a task.
+        socket.listen(BACKLOG)?;
+        let listener = std::net::TcpListener::from(socket);
+        let addr = listener.local_addr()?;
+        Ok(Bound { listener, addr })
+    }
+
+    /// The address with the port that was really taken.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Begins to serve.
+    pub fn serve<S: Service + ?Sized>(self, service: Arc<S>, options: ServerOptions) -> io::Result<Server> {
+        let listener = TcpListener::from_std(self.listener)?;
+        let peers = Arc::new(Mutex::new(HashMap::new()));
+        let accepting = tokio::spawn(accept(listener, service, options, Arc::clone(&peers)));
+        Ok(Server { addr: self.addr, accepting, peers })
+    }
+}
+
+type Peers = Arc<Mutex<HashMap<u64, Arc<Peer>>>>;
+
+fn locked(peers: &Peers) -> MutexGuard<'_, HashMap<u64, Arc<Peer>>> {
+    peers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A port that is served. Dropping it stops accepting and cuts every connection.
+pub struct Server {
+    addr: SocketAddr,
+    accepting: JoinHandle<()>,
+    peers: Peers,
+}
+
+impl Server {
+    /// The address that is served.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Connections that stand now.
+    pub fn connections(&self) -> usize {
+        locked(&self.peers).len()
+    }
+
+    /// Closes the port and every connection; replies that are ready still go out.
+    pub async fn stop(self) {
+        let peers: Vec<Arc<Peer>> = locked(&self.peers).values().cloned().collect();
+        peers.iter().for_each(|peer| peer.close());
+        let closed = async {
+            while !locked(&self.peers).is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        // Whoever does not end in time is cut with the accepting task, which owns the connections' tasks.
+        let _ = tokio::time::timeout(DRAIN, closed).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept<S: Service + ?Sized>(
+    listener: TcpListener,
+    service: Arc<S>,
+    options: ServerOptions,
+    peers: Peers,
+) {
+    let budget = ReadBudget::new(options.read_budget_bytes);
+    let mut tasks = JoinSet::new();
+    loop {
+        while tasks.try_join_next().is_some() {}
+        let (stream, remote) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "accept failed");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        let standing = locked(&peers).len();
+        if standing >= options.connections_max {
+            tracing::warn!(%remote, standing, "connection refused: serverConnectionsMax is reached");
+            continue;
+        }
+        if let Err(error) = set_up(&stream, &options) {
+            tracing::debug!(%remote, %error, "connection lost before it began");
+            continue;
+        }
+        let Ok(local) = stream.local_addr() else { continue };
+        let (peer, outbox) = Peer::new(remote, local);
+        locked(&peers).insert(peer.id(), Arc::clone(&peer));
+        let leave = Leave { id: peer.id(), peers: Arc::clone(&peers) };
+        let run = connection::run(
+            stream,
+            Arc::clone(&peer),
+            outbox,
+            Arc::clone(&service),
+            options.limits.clone(),
+            Arc::clone(&budget),
+        );
+        tasks.spawn(async move {
+            let _leave = leave;
+            log_end(peer.remote(), &run.await);
+        });
+    }
+}
+
+fn set_up(stream: &TcpStream, options: &ServerOptions) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    if let Some(bytes) = options.socket_buffer_bytes {
+        let socket = socket2::SockRef::from(stream);
+        socket.set_send_buffer_size(bytes)?;
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    Ok(())
+}
+
+/// Takes a connection off the table however its task ends.
+struct Leave {
+    id: u64,
+    peers: Peers,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        locked(&self.peers).remove(&self.id);
+    }
+}
+
+pub(super) fn log_end(remote: SocketAddr, ended: &Ended) {
+    match ended {
+        Ended::ByPeer | Ended::ByUs => tracing::debug!(%remote, reason = %ended, "connection ended"),
+        Ended::Idle | Ended::Io(_) => tracing::info!(%remote, reason = %ended, "connection ended"),
+        Ended::SlowFrame | Ended::Budget | Ended::Frame(_) => {
+            tracing::warn!(%remote, reason = %ended, "connection closed by us");
+        }
+    }
+}
