@@ -1,6 +1,8 @@
 //! Raw bytes against a server of ours: frames cut anywhere, one-way requests, requests of the server to its
 //! client, limits. No request code of RocketMQ's is needed for that.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
