@@ -3,6 +3,12 @@
 pub mod body;
 pub mod code;
 pub mod header;
+pub(crate) mod java_enum;
+pub mod language;
 pub mod message;
+pub mod perm;
 pub mod request_code;
 pub mod response_code;
+pub mod sys_flag;
+pub mod topic;
+pub mod version;

@@ -1,0 +1,174 @@
+//! What a broker registers with (code 103).
+
+use std::io::{Read, Write};
+
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::body::topic::{TopicConfig, TopicConfigSerializeWrapper};
+
+/// Longest compressed registration once inflated: some million topics.
+pub const MAX_INFLATED_BYTES: usize = 64 * 1024 * 1024;
+
+/// Java: `RegisterBrokerBody`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RegisterBrokerBody {
+    /// Filter servers of the broker.
+    pub filter_server_list: Vec<String>,
+    /// Its topics.
+    pub topic_config_serialize_wrapper: TopicConfigSerializeWrapper,
+}
+
+/// What can be wrong with a compressed registration.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterBodyError {
+    /// Not a zlib stream, or cut short.
+    #[error("the body is no zlib stream: {0}")]
+    Inflate(#[from] std::io::Error),
+    /// More than [`MAX_INFLATED_BYTES`].
+    #[error("the body has more than {MAX_INFLATED_BYTES} bytes once inflated")]
+    TooLong,
+    /// A length reaches past the end or is negative.
+    #[error("End of compressed data has reached")]
+    Truncated,
+    /// A piece of JSON is none.
+    #[error("the {0} is no JSON: {1}")]
+    Json(&'static str, String),
+    /// A topic is not five words.
+    #[error("the topic `{0}` is malformed")]
+    Topic(String),
+}
+
+impl RegisterBrokerBody {
+    /// A zlib stream of the data version, the topics as text and the filter servers, each after its length:
+    /// goes with the header's `compressed=true`. Java: `encode(true)`.
+    pub fn encode_compressed(&self) -> Vec<u8> {
+        let wrapper = &self.topic_config_serialize_wrapper;
+        let mut plain = Vec::with_capacity(64 * (wrapper.topic_config_table.len() + 2));
+        put_piece(&mut plain, &to_json(&wrapper.data_version));
+        put_length(&mut plain, wrapper.topic_config_table.len());
+        for config in wrapper.topic_config_table.values() {
+            put_piece(&mut plain, config.encode().as_bytes());
+        }
+        put_piece(&mut plain, &to_json(&self.filter_server_list));
+        let mut out = ZlibEncoder::new(Vec::new(), Compression::best());
+        out.write_all(&plain).and_then(|()| out.finish()).expect("a vector takes every write")
+    }
+
+    /// What [`RegisterBrokerBody::encode_compressed`] or a Java broker wrote. Java: `decode(data, true)`.
+    pub fn decode_compressed(data: &[u8]) -> Result<RegisterBrokerBody, RegisterBodyError> {
+        let mut plain = Vec::new();
+        let bound = MAX_INFLATED_BYTES as u64 + 1;
+        ZlibDecoder::new(data).take(bound).read_to_end(&mut plain)?;
+        if plain.len() > MAX_INFLATED_BYTES {
+            return Err(RegisterBodyError::TooLong);
+        }
+        let mut rest = plain.as_slice();
+        let mut body = RegisterBrokerBody::default();
+        let wrapper = &mut body.topic_config_serialize_wrapper;
+        wrapper.data_version = of_json("data version", take_piece(&mut rest)?)?;
+        for _ in 0..take_length(&mut rest)? {
+            let text = String::from_utf8_lossy(take_piece(&mut rest)?);
+            let config = TopicConfig::decode(&text);
+            let config = config.ok_or_else(|| RegisterBodyError::Topic(text.into_owned()))?;
+            wrapper.topic_config_table.insert(config.topic_name.clone(), config);
+        }
+        body.filter_server_list = of_json("list of filter servers", take_piece(&mut rest)?)?;
+        Ok(body)
+    }
+}
+
+fn put_length(out: &mut Vec<u8>, length: usize) {
+    let length = u32::try_from(length).expect("a registration is far below 4 GiB");
+    out.extend_from_slice(&length.to_be_bytes());
+}
+
+fn put_piece(out: &mut Vec<u8>, piece: &[u8]) {
+    put_length(out, piece.len());
+    out.extend_from_slice(piece);
+}
+
+fn take_length(rest: &mut &[u8]) -> Result<usize, RegisterBodyError> {
+    let (length, tail) = rest.split_first_chunk::<4>().ok_or(RegisterBodyError::Truncated)?;
+    *rest = tail;
+    usize::try_from(i32::from_be_bytes(*length)).map_err(|_| RegisterBodyError::Truncated)
+}
+
+fn take_piece<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], RegisterBodyError> {
+    let length = take_length(rest)?;
+    let (piece, tail) = rest.split_at_checked(length).ok_or(RegisterBodyError::Truncated)?;
+    *rest = tail;
+    Ok(piece)
+}
+
+fn to_json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("numbers and strings are JSON")
+}
+
+fn of_json<'de, T: Deserialize<'de>>(what: &'static str, text: &'de [u8]) -> Result<T, RegisterBodyError> {
+    serde_json::from_slice(text).map_err(|error| RegisterBodyError::Json(what, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::body::topic::DataVersion;
+
+    fn body() -> RegisterBrokerBody {
+        let mut body = RegisterBrokerBody::default();
+        let wrapper = &mut body.topic_config_serialize_wrapper;
+        wrapper.data_version = DataVersion { counter: 2, timestamp: 1_795_391_897_067 };
+        for topic in ["A", "B"] {
+            wrapper.topic_config_table.insert(topic.to_owned(), TopicConfig::new(topic, 4, 8, 6));
+        }
+        body.filter_server_list = vec!["127.0.0.1:1".to_owned()];
+        body
+    }
+
+    fn deflate(plain: &[u8]) -> Vec<u8> {
+        let mut out = ZlibEncoder::new(Vec::new(), Compression::fast());
+        out.write_all(plain).unwrap();
+        out.finish().unwrap()
+    }
+
+    fn inflate(data: &[u8]) -> Vec<u8> {
+        let mut plain = Vec::new();
+        ZlibDecoder::new(data).read_to_end(&mut plain).unwrap();
+        plain
+    }
+
+    #[test]
+    fn the_compressed_form_is_javas() {
+        let data = body().encode_compressed();
+        let plain = inflate(&data);
+        let mut expected = b"\0\0\0\x27{\"counter\":2,\"timestamp\":1795391897067}\0\0\0\x02".to_vec();
+        expected.extend_from_slice(b"\0\0\0\x12A 4 8 6 SINGLE_TAG\0\0\0\x12B 4 8 6 SINGLE_TAG");
+        expected.extend_from_slice(b"\0\0\0\x0f[\"127.0.0.1:1\"]");
+        assert_eq!(String::from_utf8_lossy(&plain), String::from_utf8_lossy(&expected));
+        assert_eq!(RegisterBrokerBody::decode_compressed(&data).unwrap(), body());
+    }
+
+    #[test]
+    fn damaged_forms_are_errors() {
+        let plain = inflate(&body().encode_compressed());
+        for length in 0..plain.len() {
+            let cut = deflate(&plain[..length]);
+            assert!(RegisterBrokerBody::decode_compressed(&cut).is_err(), "{length}");
+        }
+        let data = body().encode_compressed();
+        assert!(RegisterBrokerBody::decode_compressed(&data[..data.len() - 8]).is_err());
+        assert!(RegisterBrokerBody::decode_compressed(b"").is_err());
+        let mut negative = plain.clone();
+        negative[..4].copy_from_slice(&(-1i32).to_be_bytes());
+        assert!(RegisterBrokerBody::decode_compressed(&deflate(&negative)).is_err());
+    }
+
+    #[test]
+    fn a_bomb_is_refused() {
+        let bomb = deflate(&vec![0; MAX_INFLATED_BYTES + 1]);
+        assert!(matches!(RegisterBrokerBody::decode_compressed(&bomb), Err(RegisterBodyError::TooLong)));
+    }
+}
