@@ -1,6 +1,348 @@
-//! Configuration: one struct per Java config class; a field is Java's key in snake_case.
+//! Configuration: one struct per Java config class; a field is Java's key in snake_case. How settings are
+//! found, checked, printed and changed (Java: `ServerUtil`, `MixAll.properties2Object`, `Configuration`).
+//!
+//! Reads no file and no environment: the programs do, and hand over [`Entry`]s in order of precedence, the
+//! later winning (environment, file, `key=value` arguments, options). Java keeps a default in silence when a
+//! value does not fit and ignores unknown keys; here the first is an error that stops the start, the second a
+//! warning that names the nearest key.
 
 pub mod broker;
+mod keys;
 pub mod namesrv;
 pub mod remoting;
 pub mod store;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::strmap::{Error, StrMap};
+
+/// One Java config class. Its keys are the struct's serde names; every field must have a default.
+pub trait Section: Serialize + DeserializeOwned + Default {
+    /// Java's name of the class.
+    const JAVA_CLASS: &str;
+    /// Keys that `-m` prints (Java: `@ImportantField`).
+    const IMPORTANT: &[&str];
+    /// Keys that may change at run time: none that names a path or an address.
+    const RUNTIME: &[&str];
+    /// Keys that are accepted without effect, each with the reason.
+    const INERT: &[(&str, &str)];
+
+    /// What is wrong with values that each fit their type.
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+}
+
+/// A [`Section`] whose type is forgotten, so that several can be loaded together.
+pub trait Settings {
+    /// All keys, in the struct's order.
+    fn keys(&self) -> &'static [&'static str];
+    /// Keys and values.
+    fn to_map(&self) -> StrMap;
+    /// Takes every value from the map, defaults for the rest.
+    fn set_all(&mut self, map: &StrMap) -> Result<(), Error>;
+    /// See [`Section::IMPORTANT`].
+    fn important(&self) -> &'static [&'static str];
+    /// See [`Section::RUNTIME`].
+    fn runtime(&self) -> &'static [&'static str];
+    /// See [`Section::INERT`].
+    fn inert(&self) -> &'static [(&'static str, &'static str)];
+    /// See [`Section::problems`].
+    fn problems(&self) -> Vec<(&'static str, String)>;
+}
+
+impl<T: Section> Settings for T {
+    fn keys(&self) -> &'static [&'static str] {
+        keys::of::<T>()
+    }
+
+    fn to_map(&self) -> StrMap {
+        StrMap::of(self).expect("config structs are flat")
+    }
+
+    fn set_all(&mut self, map: &StrMap) -> Result<(), Error> {
+        *self = map.to()?;
+        Ok(())
+    }
+
+    fn important(&self) -> &'static [&'static str] {
+        T::IMPORTANT
+    }
+
+    fn runtime(&self) -> &'static [&'static str] {
+        T::RUNTIME
+    }
+
+    fn inert(&self) -> &'static [(&'static str, &'static str)] {
+        T::INERT
+    }
+
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        Section::problems(self)
+    }
+}
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A variable of the environment.
+    Environment(&'static str),
+    /// A line of a properties file, from 1.
+    File(Arc<str>, usize),
+    /// An argument of the command line.
+    Argument,
+    /// A request to change settings.
+    Request,
+    /// A default.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Environment(name) => write!(f, "environment variable {name}"),
+            Origin::File(path, line) => write!(f, "{path}:{line}"),
+            Origin::Argument => f.write_str("command line"),
+            Origin::Request => f.write_str("request"),
+            Origin::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A setting as someone wrote it. The value has no blanks around it: Java keeps those at the end, and `true`
+/// with a blank behind it is false there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub key: String,
+    pub value: String,
+    pub origin: Origin,
+}
+
+impl Entry {
+    /// A setting; blanks around the value go.
+    pub fn new(key: &str, value: &str, origin: Origin) -> Entry {
+        Entry { key: key.trim().to_owned(), value: value.trim().to_owned(), origin }
+    }
+
+    /// A `key=value` argument.
+    pub fn of_argument(argument: &str) -> Option<Entry> {
+        let (key, value) = argument.split_once('=')?;
+        (!key.trim().is_empty()).then(|| Entry::new(key, value, Origin::Argument))
+    }
+}
+
+/// The settings of a properties file, given as key, value and line.
+pub fn file_entries<'a>(
+    path: &str,
+    properties: impl IntoIterator<Item = (&'a str, &'a str, usize)>,
+) -> Vec<Entry> {
+    let path: Arc<str> = path.into();
+    let entry = |(key, value, line)| Entry::new(key, value, Origin::File(path.clone(), line));
+    properties.into_iter().map(entry).collect()
+}
+
+/// The settings that Java takes from the environment, read through `variable`.
+pub fn environment_entries(variable: impl Fn(&str) -> Option<String>) -> Vec<Entry> {
+    let known = [("ROCKETMQ_HOME", "rocketmqHome"), ("NAMESRV_ADDR", "namesrvAddr")];
+    let entry = |(name, key)| Some(Entry::new(key, &variable(name)?, Origin::Environment(name)));
+    known.into_iter().filter_map(entry).collect()
+}
+
+/// Something to tell the operator about a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub entry: Entry,
+    pub kind: ProblemKind,
+}
+
+/// What it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProblemKind {
+    /// The value does not fit: stops the start.
+    BadValue(String),
+    /// The value may not change at run time.
+    Fixed,
+    /// Nobody knows the key; perhaps this one is meant.
+    Unknown(Option<&'static str>),
+    /// The key has no effect here, for this reason.
+    Inert(&'static str),
+    /// The value has a `#` in it: in a properties file it starts no comment there.
+    InlineComment,
+}
+
+impl ProblemKind {
+    /// Whether the start must stop or the change be refused.
+    pub fn is_error(&self) -> bool {
+        matches!(self, ProblemKind::BadValue(_) | ProblemKind::Fixed)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Entry { key, value, origin } = &self.entry;
+        match &self.kind {
+            ProblemKind::BadValue(reason) => write!(f, "{origin}: {key}={value}: {reason}"),
+            ProblemKind::Fixed => write!(f, "{origin}: {key} cannot be changed while the server runs"),
+            ProblemKind::Unknown(Some(near)) => {
+                write!(f, "{origin}: unknown key {key}, ignored; did you mean {near}?")
+            }
+            ProblemKind::Unknown(None) => write!(f, "{origin}: unknown key {key}, ignored"),
+            ProblemKind::Inert(reason) => write!(f, "{origin}: {key} has no effect: {reason}"),
+            ProblemKind::InlineComment => {
+                write!(f, "{origin}: the value of {key} is `{value}`: # starts no comment behind a value")
+            }
+        }
+    }
+}
+
+/// Puts settings into the sections that know their keys, the later over the earlier, and tells what was odd.
+/// Where a problem [is an error](ProblemKind::is_error) its setting keeps its old value, and the program
+/// should not start.
+pub fn load(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for entry in entries {
+        let mut tell = |kind| problems.push(Problem { entry: entry.clone(), kind });
+        if entry.value.contains(" #") {
+            tell(ProblemKind::InlineComment);
+        }
+        let mut known = false;
+        for section in sections.iter_mut().filter(|section| section.keys().contains(&entry.key.as_str())) {
+            known = true;
+            if let Err(reason) = set(*section, &entry.key, &entry.value) {
+                tell(ProblemKind::BadValue(reason));
+            } else if let Some((_, reason)) = section.inert().iter().find(|(key, _)| *key == entry.key) {
+                tell(ProblemKind::Inert(reason));
+            }
+        }
+        // The environment and Java's own files name keys for either server.
+        if !known && !matches!(entry.origin, Origin::Environment(_)) {
+            tell(ProblemKind::Unknown(nearest(&entry.key, sections)));
+        }
+    }
+    for section in sections.iter() {
+        for (key, reason) in section.problems() {
+            let written = entries.iter().rev().find(|entry| entry.key == key).cloned();
+            let value = section.to_map().get(key).unwrap_or_default().to_owned();
+            let entry = written.unwrap_or(Entry { key: key.to_owned(), value, origin: Origin::Default });
+            problems.push(Problem { entry, kind: ProblemKind::BadValue(reason) });
+        }
+    }
+    problems
+}
+
+/// Changes settings of a running server (codes 25 and 318): all of them, or none when one may not change or
+/// does not fit. A key that has its value already is no change. Gives the keys that changed.
+pub fn update(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Result<Vec<String>, Vec<Problem>> {
+    let before: Vec<StrMap> = sections.iter().map(|section| section.to_map()).collect();
+    let mut changed = Vec::new();
+    let mut refused = Vec::new();
+    for entry in entries {
+        let mut tell = |kind| refused.push(Problem { entry: entry.clone(), kind });
+        let mut known = false;
+        for section in sections.iter_mut().filter(|section| section.keys().contains(&entry.key.as_str())) {
+            known = true;
+            if section.to_map().get(&entry.key).unwrap_or_default() == entry.value {
+                continue;
+            }
+            if !section.runtime().contains(&entry.key.as_str()) {
+                tell(ProblemKind::Fixed);
+            } else if let Err(reason) = set(*section, &entry.key, &entry.value) {
+                tell(ProblemKind::BadValue(reason));
+            } else {
+                changed.push(entry.key.clone());
+            }
+        }
+        if !known {
+            tell(ProblemKind::Unknown(nearest(&entry.key, sections)));
+        }
+    }
+    for section in sections.iter() {
+        for (key, reason) in section.problems() {
+            if let Some(entry) = entries.iter().rev().find(|entry| entry.key == key) {
+                refused.push(Problem { entry: entry.clone(), kind: ProblemKind::BadValue(reason) });
+            }
+        }
+    }
+    if refused.is_empty() {
+        return Ok(changed);
+    }
+    for (section, map) in sections.iter_mut().zip(&before) {
+        section.set_all(map).expect("these values were there before");
+    }
+    Err(refused)
+}
+
+/// Sets one key, or says why its value does not fit.
+fn set(section: &mut dyn Settings, key: &str, value: &str) -> Result<(), String> {
+    let mut map = section.to_map();
+    let is_bool = matches!(map.get(key), Some("true" | "false"));
+    // Java takes every other text for false.
+    if is_bool && !value.eq_ignore_ascii_case("true") && !value.eq_ignore_ascii_case("false") {
+        return Err("is not true or false".to_owned());
+    }
+    map.set(key, value);
+    section.set_all(&map).map_err(|error| match error {
+        Error::Value { expected, .. } => format!("is not {expected}"),
+        error => error.to_string(),
+    })
+}
+
+/// The known key that is nearest to a mistyped one, if any is near.
+fn nearest(key: &str, sections: &[&mut dyn Settings]) -> Option<&'static str> {
+    let known = sections.iter().flat_map(|section| section.keys()).copied();
+    let (distance, near) = known.map(|known| (edit_distance(key, known), known)).min()?;
+    (distance <= 1 + key.len() / 4).then_some(near)
+}
+
+/// Letters to change, add, drop or swap with their neighbour; case counts little, as Java's keys mix it.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.to_lowercase().chars().take(100).collect();
+    let b: Vec<char> = b.to_lowercase().chars().take(100).collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut row = vec![i + 1];
+        for j in 0..b.len() {
+            let mut distance = (above[j] + usize::from(a[i] != b[j])).min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                distance = distance.min(before[j - 1] + 1);
+            }
+            row.push(distance);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+/// Every key and value, `key=value` a line (codes 26 and 319, option `-p`).
+pub fn dump(sections: &[&dyn Settings]) -> String {
+    print(sections, |_, _| true)
+}
+
+/// The keys that matter most (option `-m`).
+pub fn dump_important(sections: &[&dyn Settings]) -> String {
+    print(sections, |section, key| section.important().contains(&key))
+}
+
+fn print(sections: &[&dyn Settings], wanted: impl Fn(&dyn Settings, &str) -> bool) -> String {
+    let mut text = String::new();
+    for section in sections {
+        for (key, value) in section.to_map().iter().filter(|(key, _)| wanted(*section, key)) {
+            text.extend([key, "=", value, "\n"]);
+        }
+    }
+    text
+}
+
+/// A path in the user's home, as Java's `user.home`.
+pub(crate) fn in_home(path: &str) -> String {
+    let home = std::env::home_dir().unwrap_or_default();
+    home.join(path).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests;

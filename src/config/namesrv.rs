@@ -1,1 +1,47 @@
-//! config namesrv.
+//! The name server's own settings (Java: `NamesrvConfig`). Those of its connections stand in `remoting`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Section, in_home};
+
+/// Java: `NamesrvConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NamesrvConfig {
+    /// Installation folder. Set by ROCKETMQ_HOME; not needed here. Default empty. Read at start.
+    pub rocketmq_home: String,
+    /// File of the key-value configuration. Default `~/namesrv/kvConfig.json`. Read at start.
+    pub kv_config_path: String,
+    /// File that changes of settings are written to: the one that was loaded, if any. Default `~/namesrv/namesrv.properties`. Read at start.
+    pub config_store_path: String,
+    /// Part of the key of no request. Default `center`. Read at start.
+    pub product_env_name: String,
+    /// Unknown topics are looked up in another environment. Default false. Read at start.
+    pub cluster_test: bool,
+    /// Routes carry the order configuration of their topic. Default false. Changes at run time.
+    pub order_message_enable: bool,
+}
+
+impl Default for NamesrvConfig {
+    fn default() -> NamesrvConfig {
+        NamesrvConfig {
+            rocketmq_home: String::new(),
+            kv_config_path: in_home("namesrv/kvConfig.json"),
+            config_store_path: in_home("namesrv/namesrv.properties"),
+            product_env_name: "center".to_owned(),
+            cluster_test: false,
+            order_message_enable: false,
+        }
+    }
+}
+
+impl Section for NamesrvConfig {
+    const JAVA_CLASS: &str = "NamesrvConfig";
+    const IMPORTANT: &[&str] = &[];
+    const RUNTIME: &[&str] = &["orderMessageEnable"];
+    const INERT: &[(&str, &str)] = &[
+        ("rocketmqHome", "nothing is read from there"),
+        ("productEnvName", "only Alibaba's own environments have one"),
+        ("clusterTest", "only Alibaba's own environments have another to look into"),
+    ];
+}

@@ -1,1 +1,156 @@
-//! config remoting.
+//! Settings of connections: those that come in (Java: `NettyServerConfig`) and those that we make (Java:
+//! `NettyClientConfig`).
+
+use serde::{Deserialize, Serialize};
+
+use super::Section;
+
+/// Java: `NettyServerConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NettyServerConfig {
+    /// Port. Default 8888; 9876 for the name server, 10911 for the broker. Read at start.
+    pub listen_port: i32,
+    /// Threads that run handlers. Default 8. Read at start.
+    pub server_worker_threads: i32,
+    /// Threads that run callbacks. Default 0. Read at start.
+    pub server_callback_executor_threads: i32,
+    /// Threads that read and write. Default 3. Read at start.
+    pub server_selector_threads: i32,
+    /// One-way requests to clients in flight at most. Default 256. Read at start.
+    pub server_oneway_semaphore_value: i32,
+    /// Requests to clients in flight at most. Default 64. Read at start.
+    pub server_async_semaphore_value: i32,
+    /// A connection without traffic is closed after this time, s. Default 120. Read at start.
+    pub server_channel_max_idle_time_seconds: i32,
+    /// Send buffer of a connection, bytes. Default 65535; 131072 for the broker and, by `-D`, others. Read at start.
+    pub server_socket_snd_buf_size: i32,
+    /// Receive buffer of a connection, bytes. Default 65535; 131072 for the broker. Read at start.
+    pub server_socket_rcv_buf_size: i32,
+    /// Buffers are pooled. Default true. Read at start.
+    pub server_pooled_byte_buf_allocator_enable: bool,
+    /// Netty's own epoll. Default false. Read at start.
+    pub use_epoll_native_selector: bool,
+}
+
+impl Default for NettyServerConfig {
+    fn default() -> NettyServerConfig {
+        NettyServerConfig {
+            listen_port: 8888,
+            server_worker_threads: 8,
+            server_callback_executor_threads: 0,
+            server_selector_threads: 3,
+            server_oneway_semaphore_value: 256,
+            server_async_semaphore_value: 64,
+            server_channel_max_idle_time_seconds: 120,
+            server_socket_snd_buf_size: 65_535,
+            server_socket_rcv_buf_size: 65_535,
+            server_pooled_byte_buf_allocator_enable: true,
+            use_epoll_native_selector: false,
+        }
+    }
+}
+
+impl Section for NettyServerConfig {
+    const JAVA_CLASS: &str = "NettyServerConfig";
+    const IMPORTANT: &[&str] = &[];
+    const RUNTIME: &[&str] = &[];
+    const INERT: &[(&str, &str)] = &[
+        ("serverWorkerThreads", "the runtime decides by itself"),
+        ("serverCallbackExecutorThreads", "the runtime decides by itself"),
+        ("serverSelectorThreads", "the runtime decides by itself"),
+        ("serverPooledByteBufAllocatorEnable", "buffers are a connection's own"),
+        ("useEpollNativeSelector", "epoll is always used"),
+    ];
+
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        // The VIP port is two below, the HA port one above; port 0 means any free one, for tests.
+        match self.listen_port {
+            0 | 3..=65534 => Vec::new(),
+            _ => vec![("listenPort", "is not from 3 to 65534".to_owned())],
+        }
+    }
+}
+
+impl NettyServerConfig {
+    /// The name server's defaults.
+    pub fn for_namesrv() -> NettyServerConfig {
+        NettyServerConfig { listen_port: 9876, ..NettyServerConfig::default() }
+    }
+
+    /// The broker's defaults.
+    pub fn for_broker() -> NettyServerConfig {
+        NettyServerConfig {
+            listen_port: 10911,
+            server_socket_snd_buf_size: 131_072,
+            server_socket_rcv_buf_size: 131_072,
+            ..NettyServerConfig::default()
+        }
+    }
+}
+
+/// Java: `NettyClientConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NettyClientConfig {
+    /// Threads that read and write. Default 4. Read at start.
+    pub client_worker_threads: i32,
+    /// Threads that run callbacks. Default 1 for each processor. Read at start.
+    pub client_callback_executor_threads: i32,
+    /// One-way requests in flight at most. Default 65535. Read at start.
+    pub client_oneway_semaphore_value: i32,
+    /// Requests in flight at most. Default 65535. Read at start.
+    pub client_async_semaphore_value: i32,
+    /// Longest wait for a connection, ms. Default 3000. Read at start.
+    pub connect_timeout_millis: i32,
+    /// Unused, ms. Default 60000. Read at start.
+    pub channel_not_active_interval: i64,
+    /// A connection without traffic is closed after this time, s. Default 120. Read at start.
+    pub client_channel_max_idle_time_seconds: i32,
+    /// Send buffer of a connection, bytes. Default 131072, Java's class 65535. Read at start.
+    pub client_socket_snd_buf_size: i32,
+    /// Receive buffer of a connection, bytes. Default 131072, Java's class 65535. Read at start.
+    pub client_socket_rcv_buf_size: i32,
+    /// Buffers are pooled. Default false. Read at start.
+    pub client_pooled_byte_buf_allocator_enable: bool,
+    /// A request that times out closes its connection. Default false. Changes at run time.
+    pub client_close_socket_if_timeout: bool,
+    /// Connections are encrypted. Default false. Read at start.
+    #[serde(rename = "useTLS")]
+    pub use_tls: bool,
+}
+
+impl Default for NettyClientConfig {
+    fn default() -> NettyClientConfig {
+        NettyClientConfig {
+            client_worker_threads: 4,
+            client_callback_executor_threads: cpus(),
+            client_oneway_semaphore_value: 65_535,
+            client_async_semaphore_value: 65_535,
+            connect_timeout_millis: 3000,
+            channel_not_active_interval: 60_000,
+            client_channel_max_idle_time_seconds: 120,
+            client_socket_snd_buf_size: 131_072,
+            client_socket_rcv_buf_size: 131_072,
+            client_pooled_byte_buf_allocator_enable: false,
+            client_close_socket_if_timeout: false,
+            use_tls: false,
+        }
+    }
+}
+
+impl Section for NettyClientConfig {
+    const JAVA_CLASS: &str = "NettyClientConfig";
+    const IMPORTANT: &[&str] = &[];
+    const RUNTIME: &[&str] = &["clientCloseSocketIfTimeout"];
+    const INERT: &[(&str, &str)] = &[
+        ("clientWorkerThreads", "the runtime decides by itself"),
+        ("clientCallbackExecutorThreads", "the runtime decides by itself"),
+        ("channelNotActiveInterval", "4.3.0 does not use it either"),
+        ("clientPooledByteBufAllocatorEnable", "buffers are a connection's own"),
+    ];
+}
+
+fn cpus() -> i32 {
+    std::thread::available_parallelism().map_or(1, |cpus| i32::try_from(cpus.get()).unwrap_or(i32::MAX))
+}

@@ -1,0 +1,142 @@
+use super::broker::BrokerConfig;
+use super::namesrv::NamesrvConfig;
+use super::remoting::{NettyClientConfig, NettyServerConfig};
+use super::*;
+
+fn broker() -> BrokerConfig {
+    BrokerConfig { broker_name: "broker-a".to_owned(), ..BrokerConfig::default() }
+}
+
+/// The texts of what is odd about one setting in a file.
+fn check(key: &str, value: &str, expected: &[&str]) {
+    let (mut config, mut server) = (broker(), NettyServerConfig::for_broker());
+    let entries = file_entries("b.conf", [(key, value, 7)]);
+    let problems = load(&mut [&mut config, &mut server], &entries);
+    let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    assert_eq!(texts, expected);
+}
+
+#[test]
+fn odd_settings_are_told() {
+    check("brokerId", "1", &[]);
+    check("brokerIP1", "10.0.0.1", &[]);
+    check("autoCreateTopicEnable", "FALSE", &[]);
+    check("brokerId", "x", &["b.conf:7: brokerId=x: is not a whole number of 64 bits"]);
+    check("brokerId", "", &["b.conf:7: brokerId=: is not a whole number of 64 bits"]);
+    check(
+        "listenPort",
+        "99999999999",
+        &["b.conf:7: listenPort=99999999999: is not a whole number of 32 bits"],
+    );
+    check("listenPort", "70000", &["b.conf:7: listenPort=70000: is not from 3 to 65534"]);
+    check("autoCreateTopicEnable", "yes", &["b.conf:7: autoCreateTopicEnable=yes: is not true or false"]);
+    check("brokerNmae", "b", &["b.conf:7: unknown key brokerNmae, ignored; did you mean brokerName?"]);
+    check("brokerIp1", "b", &["b.conf:7: unknown key brokerIp1, ignored; did you mean brokerIP1?"]);
+    check("colour", "red", &["b.conf:7: unknown key colour, ignored"]);
+    check("highSpeedMode", "true", &["b.conf:7: highSpeedMode has no effect: 4.3.0 does not use it either"]);
+    check(
+        "brokerIP1",
+        "10.0.0.1 # the second one",
+        &[
+            "b.conf:7: the value of brokerIP1 is `10.0.0.1 # the second one`: # starts no comment behind a value",
+        ],
+    );
+    let bad_name = "b.conf:7: brokerName=../x: cannot be a topic's name: the name contains illegal characters, \
+                    allowing only ^[%|a-zA-Z0-9_-]+$";
+    check("brokerName", "../x", &[bad_name]);
+}
+
+#[test]
+fn the_later_wins() {
+    let mut config = broker();
+    let mut entries = environment_entries(|name| (name == "NAMESRV_ADDR").then(|| "a:1".to_owned()));
+    load(&mut [&mut config], &entries);
+    assert_eq!(config.namesrv_addr, "a:1");
+    entries.extend(file_entries("b.conf", [("namesrvAddr", "b:1 ", 1), ("brokerId", " 2", 2)]));
+    entries.extend(Entry::of_argument("brokerId=3"));
+    assert_eq!(Entry::of_argument("brokerId"), None);
+    let problems = load(&mut [&mut config], &entries);
+    assert_eq!((config.namesrv_addr.as_str(), config.broker_id, problems), ("b:1", 3, vec![]));
+}
+
+#[test]
+fn a_bad_value_leaves_the_rest() {
+    let mut config = broker();
+    let entries = file_entries("b.conf", [("brokerId", "x", 1), ("traceOn", "false", 2)]);
+    let problems = load(&mut [&mut config], &entries);
+    assert!(problems.len() == 1 && problems[0].kind.is_error());
+    assert_eq!((config.broker_id, config.trace_on), (0, false));
+}
+
+#[test]
+fn only_some_keys_change_at_run_time() {
+    let mut config = broker();
+    let mut try_update = |pairs: &[(&str, &str)]| {
+        let entries: Vec<Entry> = pairs.iter().map(|(k, v)| Entry::new(k, v, Origin::Request)).collect();
+        let result = update(&mut [&mut config], &entries);
+        (result.map_err(|problems| problems[0].to_string()), config.broker_permission, config.trace_on)
+    };
+    assert_eq!(try_update(&[("brokerPermission", "4")]), (Ok(vec!["brokerPermission".to_owned()]), 4, true));
+    // As the tools send back what they were told.
+    assert_eq!(try_update(&[("brokerPermission", "4"), ("brokerName", "broker-a")]), (Ok(vec![]), 4, true));
+    let fixed = "request: rocketmqHome cannot be changed while the server runs";
+    assert_eq!(try_update(&[("traceOn", "false"), ("rocketmqHome", "/x")]), (Err(fixed.to_owned()), 4, true));
+    let bad = "request: traceOn=x: is not true or false";
+    assert_eq!(try_update(&[("brokerPermission", "2"), ("traceOn", "x")]), (Err(bad.to_owned()), 4, true));
+    let unknown = "request: unknown key traceOff, ignored; did you mean traceOn?";
+    assert_eq!(try_update(&[("traceOff", "x")]), (Err(unknown.to_owned()), 4, true));
+}
+
+#[test]
+fn listed_keys_exist() {
+    fn check<T: Section>() {
+        let keys = keys::of::<T>();
+        assert_eq!(keys, StrMap::of(&T::default()).unwrap().iter().map(|(key, _)| key).collect::<Vec<_>>());
+        let inert = T::INERT.iter().map(|(key, _)| key);
+        for key in T::IMPORTANT.iter().chain(T::RUNTIME).chain(inert) {
+            assert!(keys.contains(key), "{key}");
+        }
+        for key in T::RUNTIME {
+            let lower = key.to_lowercase();
+            assert!(
+                !["path", "addr", "dir", "home", "ip1", "ip2"].iter().any(|word| lower.contains(word)),
+                "{key}"
+            );
+        }
+        assert!(T::default().problems().is_empty());
+    }
+    check::<BrokerConfig>();
+    check::<NamesrvConfig>();
+    check::<NettyServerConfig>();
+    check::<NettyClientConfig>();
+}
+
+#[test]
+fn dumps_have_javas_keys() {
+    let (config, server) = (broker(), NettyServerConfig::for_broker());
+    let text = dump(&[&config, &server]);
+    for line in
+        ["brokerIP1=", "brokerName=broker-a", "brokerId=0", "listenPort=10911", "transactionTimeOut=3000"]
+    {
+        assert!(text.lines().any(|found| found == line), "{line}");
+    }
+    let important = dump_important(&[&config, &server]);
+    let keys: Vec<&str> = important.lines().filter_map(|line| line.split('=').next()).collect();
+    let expected = [
+        "namesrvAddr",
+        "brokerIP1",
+        "brokerName",
+        "brokerClusterName",
+        "brokerId",
+        "autoCreateTopicEnable",
+        "autoCreateSubscriptionGroup",
+        "rejectTransactionMessage",
+        "fetchNamesrvAddrByAddressServer",
+        "transactionTimeOut",
+        "transactionCheckMax",
+        "transactionCheckInterval",
+    ];
+    assert_eq!(keys, expected);
+    let client = NettyClientConfig::default();
+    assert!(dump(&[&client]).contains("useTLS=false\n"));
+}
