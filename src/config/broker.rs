@@ -315,7 +315,7 @@ impl Section for BrokerConfig {
         ("maxDelayTime", "4.3.0 does not use it either"),
     ];
 
-    fn problems(&self) -> Vec<(&'static str, String)> {
+    fn validate(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if self.broker_id < 0 {
             problems.push(("brokerId", "is negative: a master has 0, a slave more".to_owned()));
@@ -323,9 +323,8 @@ impl Section for BrokerConfig {
         for (key, name) in
             [("brokerName", &self.broker_name), ("brokerClusterName", &self.broker_cluster_name)]
         {
-            // Both become topics, and folders of the store with them.
-            if let Err(problem) = crate::protocol::topic::check_topic(name) {
-                problems.push((key, format!("cannot be a topic's name: {problem}")));
+            if name.is_empty() {
+                problems.push((key, "is empty".to_owned()));
             }
         }
         problems

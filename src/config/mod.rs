@@ -31,8 +31,8 @@ pub trait Section: Serialize + DeserializeOwned + Default {
     /// Keys that are accepted without effect, each with the reason.
     const INERT: &[(&str, &str)];
 
-    /// What is wrong with values that each fit their type.
-    fn problems(&self) -> Vec<(&'static str, String)> {
+    /// What is wrong with values that each fit their type, by key.
+    fn validate(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 }
@@ -51,8 +51,8 @@ pub trait Settings {
     fn runtime(&self) -> &'static [&'static str];
     /// See [`Section::INERT`].
     fn inert(&self) -> &'static [(&'static str, &'static str)];
-    /// See [`Section::problems`].
-    fn problems(&self) -> Vec<(&'static str, String)>;
+    /// See [`Section::validate`].
+    fn validate(&self) -> Vec<(&'static str, String)>;
 }
 
 impl<T: Section> Settings for T {
@@ -81,8 +81,8 @@ impl<T: Section> Settings for T {
         T::INERT
     }
 
-    fn problems(&self) -> Vec<(&'static str, String)> {
-        Section::problems(self)
+    fn validate(&self) -> Vec<(&'static str, String)> {
+        Section::validate(self)
     }
 }
 
@@ -224,7 +224,7 @@ pub fn load(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Vec<Proble
         }
     }
     for section in sections.iter() {
-        for (key, reason) in section.problems() {
+        for (key, reason) in section.validate() {
             let written = entries.iter().rev().find(|entry| entry.key == key).cloned();
             let value = section.to_map().get(key).unwrap_or_default().to_owned();
             let entry = written.unwrap_or(Entry { key: key.to_owned(), value, origin: Origin::Default });
@@ -261,7 +261,7 @@ pub fn update(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Result<V
         }
     }
     for section in sections.iter() {
-        for (key, reason) in section.problems() {
+        for (key, reason) in section.validate() {
             if let Some(entry) = entries.iter().rev().find(|entry| entry.key == key) {
                 refused.push(Problem { entry: entry.clone(), kind: ProblemKind::BadValue(reason) });
             }

@@ -23,7 +23,7 @@ pub struct NettyServerConfig {
     pub server_async_semaphore_value: i32,
     /// A connection without traffic is closed after this time, s. Default 120. Read at start.
     pub server_channel_max_idle_time_seconds: i32,
-    /// Send buffer of a connection, bytes. Default 65535; 131072 for the broker and, by `-D`, others. Read at start.
+    /// Send buffer of a connection, bytes. Default 65535; 131072 for the broker. Read at start.
     pub server_socket_snd_buf_size: i32,
     /// Receive buffer of a connection, bytes. Default 65535; 131072 for the broker. Read at start.
     pub server_socket_rcv_buf_size: i32,
@@ -63,7 +63,7 @@ impl Section for NettyServerConfig {
         ("useEpollNativeSelector", "epoll is always used"),
     ];
 
-    fn problems(&self) -> Vec<(&'static str, String)> {
+    fn validate(&self) -> Vec<(&'static str, String)> {
         // The VIP port is two below, the HA port one above; port 0 means any free one, for tests.
         match self.listen_port {
             0 | 3..=65534 => Vec::new(),
