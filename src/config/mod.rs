@@ -135,14 +135,14 @@ impl Entry {
     }
 }
 
-/// The settings of a properties file, given as key, value and line.
-pub fn file_entries<'a>(
-    path: &str,
-    properties: impl IntoIterator<Item = (&'a str, &'a str, usize)>,
-) -> Vec<Entry> {
+/// The settings of a properties file's text.
+pub fn file_entries(path: &str, text: &str) -> Vec<Entry> {
     let path: Arc<str> = path.into();
-    let entry = |(key, value, line)| Entry::new(key, value, Origin::File(path.clone(), line));
-    properties.into_iter().map(entry).collect()
+    let properties = compat::properties::parse(text);
+    let entry = |property: &compat::properties::Entry| {
+        Entry::new(&property.key, &property.value, Origin::File(path.clone(), property.line))
+    };
+    properties.iter().map(entry).collect()
 }
 
 /// The settings that Java takes from the environment, read through `variable`.

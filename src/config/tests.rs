@@ -10,7 +10,7 @@ fn broker() -> BrokerConfig {
 /// The texts of what is odd about one setting in a file.
 fn check(key: &str, value: &str, expected: &[&str]) {
     let (mut config, mut server) = (broker(), NettyServerConfig::for_broker());
-    let entries = file_entries("b.conf", [(key, value, 7)]);
+    let entries = file_entries("b.conf", &format!("\n\n\n# a comment\n\n\n{key} = {value} \n"));
     let problems = load(&mut [&mut config, &mut server], &entries);
     let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();
     assert_eq!(texts, expected);
@@ -52,7 +52,7 @@ fn the_later_wins() {
     let mut entries = environment_entries(|name| (name == "NAMESRV_ADDR").then(|| "a:1".to_owned()));
     load(&mut [&mut config], &entries);
     assert_eq!(config.namesrv_addr, "a:1");
-    entries.extend(file_entries("b.conf", [("namesrvAddr", "b:1 ", 1), ("brokerId", " 2", 2)]));
+    entries.extend(file_entries("b.conf", "namesrvAddr=b:1 \nbrokerId = 2"));
     entries.extend(Entry::of_argument("brokerId=3"));
     assert_eq!(Entry::of_argument("brokerId"), None);
     let problems = load(&mut [&mut config], &entries);
@@ -62,7 +62,7 @@ fn the_later_wins() {
 #[test]
 fn a_bad_value_leaves_the_rest() {
     let mut config = broker();
-    let entries = file_entries("b.conf", [("brokerId", "x", 1), ("traceOn", "false", 2)]);
+    let entries = file_entries("b.conf", "brokerId=x\ntraceOn=false\n");
     let problems = load(&mut [&mut config], &entries);
     assert!(problems.len() == 1 && problems[0].kind.is_error());
     assert_eq!((config.broker_id, config.trace_on), (0, false));

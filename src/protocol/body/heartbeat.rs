@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use compat::hash::java_string_hash;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::java_enum::java_enum;
@@ -167,7 +168,7 @@ impl SubscriptionData {
         }
         for tag in tags.split("||").map(trim_as_java).filter(|tag| !tag.is_empty()) {
             data.tags_set.insert(tag.to_owned());
-            data.code_set.insert(string_hash_code(tag));
+            data.code_set.insert(java_string_hash(tag));
         }
         Ok(data)
     }
@@ -218,10 +219,6 @@ fn trim_as_java(text: &str) -> &str {
     text.trim_matches(|c| c <= ' ')
 }
 
-fn string_hash_code(text: &str) -> i32 {
-    text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,12 +252,12 @@ mod tests {
     fn a_heartbeat_may_number_its_constants() {
         let text = r#"{"clientID":"c","consumerDataSet":[{"groupName":"g","consumeType":0,"messageModel":0,
             "consumeFromWhere":4}]}"#;
-        let data: HeartbeatData = serde_json::from_str(text).unwrap();
+        let data: HeartbeatData = compat::json::from_slice(text.as_bytes()).unwrap();
         let consumer = &data.consumer_data_set[0];
         assert_eq!(consumer.consume_type, ConsumeType::ConsumeActively);
         assert_eq!(consumer.message_model, MessageModel::Broadcasting);
         assert_eq!(consumer.consume_from_where, ConsumeFromWhere::ConsumeFromFirstOffset);
-        assert!(serde_json::from_str::<ConsumerData>(r#"{"consumeType":2}"#).is_err());
-        assert!(serde_json::from_str::<ConsumerData>(r#"{"consumeType":"X"}"#).is_err());
+        assert!(compat::json::from_slice::<ConsumerData>(br#"{"consumeType":2}"#).is_err());
+        assert!(compat::json::from_slice::<ConsumerData>(br#"{"consumeType":"X"}"#).is_err());
     }
 }

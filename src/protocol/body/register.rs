@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::body::topic::{TopicConfig, TopicConfigSerializeWrapper};
@@ -105,11 +106,11 @@ fn take_piece<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], RegisterBodyError> {
 }
 
 fn to_json(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("numbers and strings are JSON")
+    compat::json::to_vec(value).expect("numbers and strings are JSON")
 }
 
-fn of_json<'de, T: Deserialize<'de>>(what: &'static str, text: &'de [u8]) -> Result<T, RegisterBodyError> {
-    serde_json::from_slice(text).map_err(|error| RegisterBodyError::Json(what, error.to_string()))
+fn of_json<T: DeserializeOwned>(what: &'static str, text: &[u8]) -> Result<T, RegisterBodyError> {
+    compat::json::from_slice(text).map_err(|error| RegisterBodyError::Json(what, error.to_string()))
 }
 
 #[cfg(test)]

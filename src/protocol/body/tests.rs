@@ -1,5 +1,6 @@
 //! Every body against what Java prints.
 
+use compat::json::{from_slice, to_vec, to_vec_java};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -20,13 +21,15 @@ const TOPIC_CONFIG: &str = r#"{"order":false,"perm":6,"readQueueNums":4,"topicFi
 const SUBSCRIPTION: &str = r#"{"classFilterMode":false,"codeSet":[65,66],"expressionType":"TAG","subString":"A || B","subVersion":1795391897067,"tagsSet":["A","B"],"topic":"T"}"#;
 const GROUP: &str = r#"{"brokerId":0,"consumeBroadcastEnable":true,"consumeEnable":true,"consumeFromMinEnable":true,"groupName":"g","notifyConsumerIdsChangedEnable":true,"retryMaxTimes":16,"retryQueueNums":1,"whichBrokerWhenConsumeSlowly":1}"#;
 const MQ: &str = r#"{"brokerName":"broker-a","queueId":0,"topic":"T"}"#;
+const PROCESS_QUEUE: &str = r#"{"cachedMsgCount":0,"cachedMsgMaxOffset":0,"cachedMsgMinOffset":0,"cachedMsgSizeInMiB":0,"commitOffset":0,"droped":false,"lastConsumeTimestamp":0,"lastLockTimestamp":0,"lastPullTimestamp":0,"locked":false,"transactionMsgCount":0,"transactionMsgMaxOffset":0,"transactionMsgMinOffset":0,"tryUnlockTimes":0}"#;
 const CONNECTION: &str = r#"{"clientAddr":"10.0.0.1:5000","clientId":"c","language":"JAVA","version":273}"#;
 
-/// Printed as Java does, and read back.
-fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, json: &str) {
-    let printed = serde_json::to_value(value).unwrap();
-    assert_eq!(printed, serde_json::from_str::<serde_json::Value>(json).unwrap());
-    assert_eq!(&serde_json::from_str::<T>(json).unwrap(), value);
+/// Printed as Java does, and read back. Java's own text has bare integer keys.
+fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, java: &str) {
+    assert_eq!(String::from_utf8(to_vec_java(value).unwrap()).unwrap(), java);
+    for text in [to_vec(value).unwrap(), java.into()] {
+        assert_eq!(&from_slice::<T>(&text).unwrap(), value);
+    }
 }
 
 fn version() -> DataVersion {
@@ -83,7 +86,7 @@ fn routes() {
     assert_eq!((broker.select_broker_addr(), broker.master_addr()), (Some("127.0.0.1:20911"), None));
     broker.broker_addrs.insert(0, "127.0.0.1:10911".to_owned());
     assert_eq!(broker.select_broker_addr(), Some("127.0.0.1:10911"));
-    let broker_json = r#"{"brokerAddrs":{"0":"127.0.0.1:10911","1":"127.0.0.1:20911"},"brokerName":"broker-a","cluster":"DefaultCluster","enableActingMaster":false}"#;
+    let broker_json = r#"{"brokerAddrs":{0:"127.0.0.1:10911",1:"127.0.0.1:20911"},"brokerName":"broker-a","cluster":"DefaultCluster","enableActingMaster":false}"#;
     let route = TopicRouteData {
         broker_datas: vec![broker.clone()],
         filter_server_table: [].into(),
@@ -112,7 +115,7 @@ fn routes() {
 #[test]
 fn a_flag_comes_under_either_name() {
     for name in ["topicSynFlag", "topicSysFlag"] {
-        let data: QueueData = serde_json::from_str(&format!(r#"{{"{name}":3}}"#)).unwrap();
+        let data: QueueData = from_slice(format!(r#"{{"{name}":3}}"#).as_bytes()).unwrap();
         assert_eq!(data.sys_flag(), 3);
     }
 }
@@ -179,9 +182,18 @@ fn clients() {
         &direct,
         r#"{"autoCommit":true,"consumeResult":"CR_SUCCESS","order":false,"remark":"r","spentTimeMills":3}"#,
     );
+    check(&ProcessQueueInfo::default(), PROCESS_QUEUE);
+    let running = ConsumerRunningInfo {
+        mq_table: [(mq(), ProcessQueueInfo::default())].into(),
+        properties: [(PROP_CONSUME_ORDERLY.to_owned(), "false".to_owned())].into(),
+        subscription_set: vec![subscription()],
+        ..ConsumerRunningInfo::default()
+    };
     check(
-        &ProcessQueueInfo::default(),
-        r#"{"cachedMsgCount":0,"cachedMsgMaxOffset":0,"cachedMsgMinOffset":0,"cachedMsgSizeInMiB":0,"commitOffset":0,"droped":false,"lastConsumeTimestamp":0,"lastLockTimestamp":0,"lastPullTimestamp":0,"locked":false,"transactionMsgCount":0,"transactionMsgMaxOffset":0,"transactionMsgMinOffset":0,"tryUnlockTimes":0}"#,
+        &running,
+        &format!(
+            r#"{{"mqTable":{{{MQ}:{PROCESS_QUEUE}}},"properties":{{"PROP_CONSUMEORDERLY":"false"}},"statusTable":{{}},"subscriptionSet":[{SUBSCRIPTION}]}}"#
+        ),
     );
     check(
         &ConsumeStatus::default(),
@@ -207,15 +219,15 @@ fn offsets() {
         &ConsumerOffsetSerializeWrapper {
             offset_table: [("T@g".to_owned(), [(0, 12), (1, 7)].into())].into(),
         },
-        r#"{"offsetTable":{"T@g":{"0":12,"1":7}}}"#,
+        r#"{"offsetTable":{"T@g":{0:12,1:7}}}"#,
     );
     check(
         &DelayOffsetSerializeWrapper { offset_table: [(1, 10), (3, 4)].into() },
-        r#"{"offsetTable":{"1":10,"3":4}}"#,
+        r#"{"offsetTable":{1:10,3:4}}"#,
     );
     check(
         &QueryCorrectionOffsetBody { correction_offsets: [(0, 5), (1, i64::MAX)].into() },
-        r#"{"correctionOffsets":{"0":5,"1":9223372036854775807}}"#,
+        r#"{"correctionOffsets":{0:5,1:9223372036854775807}}"#,
     );
     let for_c = MessageQueueForC {
         broker_name: "broker-a".to_owned(),
@@ -226,6 +238,19 @@ fn offsets() {
     check(
         &ResetOffsetBodyForC { offset_table: vec![for_c] },
         r#"{"offsetTable":[{"brokerName":"broker-a","offset":12,"queueId":0,"topic":"T"}]}"#,
+    );
+    let table = || [(mq(), 12)].into();
+    check(&ResetOffsetBody { offset_table: table() }, &format!(r#"{{"offsetTable":{{{MQ}:12}}}}"#));
+    check(
+        &GetConsumerStatusBody { consumer_table: [].into(), message_queue_table: table() },
+        &format!(r#"{{"consumerTable":{{}},"messageQueueTable":{{{MQ}:12}}}}"#),
+    );
+    check(
+        &GetConsumerStatusBody {
+            consumer_table: [("clientId".to_owned(), table())].into(),
+            message_queue_table: [].into(),
+        },
+        &format!(r#"{{"consumerTable":{{"clientId":{{{MQ}:12}}}},"messageQueueTable":{{}}}}"#),
     );
     check(
         &OffsetMovedEvent {
@@ -240,6 +265,17 @@ fn offsets() {
 
 #[test]
 fn statistics() {
+    check(
+        &TopicStatsTable { offset_table: [(mq(), TopicOffset::default())].into() },
+        &format!(r#"{{"offsetTable":{{{MQ}:{{"lastUpdateTimestamp":0,"maxOffset":0,"minOffset":0}}}}}}"#),
+    );
+    let offset = OffsetWrapper { broker_offset: 9, consumer_offset: 7, last_timestamp: 1_795_391_897_067 };
+    check(
+        &ConsumeStats { consume_tps: 0.0, offset_table: [(mq(), offset)].into() },
+        &format!(
+            r#"{{"consumeTps":0.0,"offsetTable":{{{MQ}:{{"brokerOffset":9,"consumerOffset":7,"lastTimestamp":1795391897067}}}}}}"#
+        ),
+    );
     check(
         &BrokerStatsData::default(),
         r#"{"statsDay":{"avgpt":0.0,"sum":0,"tps":0.0},"statsHour":{"avgpt":0.0,"sum":0,"tps":0.0},"statsMinute":{"avgpt":0.0,"sum":0,"tps":0.0}}"#,
@@ -260,12 +296,12 @@ fn statistics() {
 
 #[test]
 fn fields_left_out_take_javas_initialisers() {
-    let config: TopicConfig = serde_json::from_str(r#"{"topicName":"T"}"#).unwrap();
+    let config: TopicConfig = from_slice(br#"{"topicName":"T"}"#).unwrap();
     assert_eq!(config, TopicConfig::new("T", 16, 16, 6));
-    let group: SubscriptionGroupConfig = serde_json::from_str(r#"{"groupName":"g"}"#).unwrap();
+    let group: SubscriptionGroupConfig = from_slice(br#"{"groupName":"g"}"#).unwrap();
     assert_eq!(group, SubscriptionGroupConfig::new("g"));
-    let data: SubscriptionData = serde_json::from_str("{}").unwrap();
+    let data: SubscriptionData = from_slice(b"{}").unwrap();
     assert!(data.expression_type == "TAG" && data.sub_version > 1_700_000_000_000);
-    let lock: LockBatchRequestBody = serde_json::from_str(r#"{"mqSet":[],"onlyThisBroker":true}"#).unwrap();
+    let lock: LockBatchRequestBody = from_slice(br#"{"mqSet":[],"onlyThisBroker":true}"#).unwrap();
     assert_eq!(lock, LockBatchRequestBody::default());
 }
