@@ -1,0 +1,408 @@
+//! The consumers that are connected, by group, and what they subscribe to (Java: `ConsumerManager`,
+//! `ConsumerGroupInfo`). Not the groups' settings: those are `subscription_group`'s.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::clock::Clock;
+use super::producers::Client;
+use crate::protocol::body::client::ConsumerConnection;
+use crate::protocol::body::heartbeat::{
+    ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData,
+};
+use crate::remoting::{InvokeError, Peer};
+
+/// One group's members and subscriptions.
+pub struct ConsumerGroup {
+    name: String,
+    state: RwLock<GroupState>,
+}
+
+#[derive(Default)]
+struct GroupState {
+    /// By connection.
+    clients: HashMap<u64, Arc<Client>>,
+    /// By topic.
+    subscriptions: HashMap<String, Arc<SubscriptionData>>,
+    consume_type: ConsumeType,
+    message_model: MessageModel,
+    consume_from_where: ConsumeFromWhere,
+}
+
+impl ConsumerGroup {
+    fn new(name: &str) -> ConsumerGroup {
+        ConsumerGroup { name: name.to_owned(), state: RwLock::default() }
+    }
+
+    /// The group's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the group wants of a topic.
+    pub fn subscription(&self, topic: &str) -> Option<Arc<SubscriptionData>> {
+        self.read().subscriptions.get(topic).cloned()
+    }
+
+    /// Every subscription, by topic.
+    pub fn subscriptions(&self) -> BTreeMap<String, SubscriptionData> {
+        let state = self.read();
+        state
+            .subscriptions
+            .iter()
+            .map(|(topic, data)| (topic.clone(), SubscriptionData::clone(data)))
+            .collect()
+    }
+
+    /// Whether every member gets every message.
+    pub fn is_broadcasting(&self) -> bool {
+        self.read().message_model == MessageModel::Broadcasting
+    }
+
+    /// Push or pull.
+    pub fn consume_type(&self) -> ConsumeType {
+        self.read().consume_type
+    }
+
+    /// The members' ids, each as often as it has connections.
+    pub fn client_ids(&self) -> Vec<String> {
+        self.read().clients.values().map(|client| client.client_id.clone()).collect()
+    }
+
+    /// The members.
+    pub fn clients(&self) -> Vec<Arc<Client>> {
+        self.read().clients.values().cloned().collect()
+    }
+
+    /// The member of that id.
+    pub fn client(&self, client_id: &str) -> Option<Arc<Client>> {
+        self.read().clients.values().find(|client| client.client_id == client_id).cloned()
+    }
+
+    /// As reply 203 has it.
+    pub fn connections(&self) -> ConsumerConnection {
+        let subscription_table = self.subscriptions();
+        let state = self.read();
+        ConsumerConnection {
+            connection_set: state.clients.values().map(|client| client.connection()).collect(),
+            consume_from_where: Some(state.consume_from_where),
+            consume_type: Some(state.consume_type),
+            message_model: Some(state.message_model),
+            subscription_table,
+        }
+    }
+
+    /// A heartbeat; `true` where the members or the subscribed topics have changed.
+    fn update(&self, client: &Arc<Client>, data: &ConsumerData, now_ms: i64) -> bool {
+        if self.is_unchanged(client, data, now_ms) {
+            return false;
+        }
+        let mut state = self.write();
+        state.consume_type = data.consume_type;
+        state.message_model = data.message_model;
+        state.consume_from_where = data.consume_from_where;
+        let is_new = state.clients.insert(client.peer.id(), Arc::clone(client)).is_none();
+        if is_new {
+            let (group, client_id, remote) = (&self.name, &client.client_id, client.peer.remote());
+            tracing::info!(group, client_id, %remote, "consumer connected");
+        }
+        self.update_subscriptions(&mut state, &data.subscription_data_set) || is_new
+    }
+
+    /// The usual heartbeat says nothing new, and then takes no exclusive lock.
+    fn is_unchanged(&self, client: &Client, data: &ConsumerData, now_ms: i64) -> bool {
+        let state = self.read();
+        let Some(known) = state.clients.get(&client.peer.id()) else { return false };
+        known.heard(now_ms);
+        let same = |new: &SubscriptionData| {
+            state.subscriptions.get(&new.topic).is_some_and(|old| old.sub_version >= new.sub_version)
+        };
+        known.client_id == client.client_id
+            && (known.version, known.language) == (client.version, client.language)
+            && state.consume_type == data.consume_type
+            && state.message_model == data.message_model
+            && state.consume_from_where == data.consume_from_where
+            && state.subscriptions.len() == data.subscription_data_set.len()
+            && data.subscription_data_set.iter().all(same)
+    }
+
+    /// Takes newer subscriptions and drops those of topics no longer named; only topics that came or went count
+    /// as a change.
+    fn update_subscriptions(&self, state: &mut GroupState, wanted: &[SubscriptionData]) -> bool {
+        let (group, mut changed) = (&self.name, false);
+        for new in wanted {
+            match state.subscriptions.get(&new.topic) {
+                None => {
+                    tracing::info!(
+                        group,
+                        topic = new.topic,
+                        expression = new.sub_string,
+                        "subscription added"
+                    );
+                    changed = true;
+                }
+                Some(old) if new.sub_version > old.sub_version => {
+                    if old.sub_string != new.sub_string {
+                        let (topic, expression, before) = (&new.topic, &new.sub_string, &old.sub_string);
+                        tracing::info!(group, topic, expression, before, "subscription changed");
+                    }
+                }
+                Some(_) => continue,
+            }
+            state.subscriptions.insert(new.topic.clone(), Arc::new(new.clone()));
+        }
+        state.subscriptions.retain(|topic, _| {
+            let keep = wanted.iter().any(|new| new.topic == *topic);
+            if !keep {
+                tracing::info!(group, topic, "subscription removed");
+                changed = true;
+            }
+            keep
+        });
+        changed
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, GroupState> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, GroupState> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All consumer groups that have members. Lock order: the table, then a group, then the connections.
+pub struct Consumers {
+    clock: Clock,
+    groups: RwLock<HashMap<String, Arc<ConsumerGroup>>>,
+    of_peer: RwLock<HashMap<u64, HashSet<String>>>,
+}
+
+/// What a scan dropped.
+#[derive(Default)]
+pub struct Expired {
+    /// Connections to be closed.
+    pub peers: Vec<Arc<Peer>>,
+    /// Groups that have lost a member and still have others.
+    pub groups: Vec<String>,
+}
+
+impl Consumers {
+    /// No consumers.
+    pub fn new(clock: Clock) -> Consumers {
+        Consumers { clock, groups: RwLock::default(), of_peer: RwLock::default() }
+    }
+
+    /// The members of a group; `None` where nobody is connected.
+    pub fn find(&self, group: &str) -> Option<Arc<ConsumerGroup>> {
+        self.read().get(group).cloned()
+    }
+
+    /// A heartbeat; `true` where the group's members or subscribed topics have changed, of which the members
+    /// are to be told. To be called on the connection's task, which afterwards tells of its end.
+    pub fn register(&self, client: &Arc<Client>, data: &ConsumerData) -> bool {
+        let now_ms = self.clock.now_ms();
+        let group = data.group_name.as_str();
+        // The table's lock is kept while the group changes: an empty group leaves the table under the same lock.
+        let groups = self.read();
+        let changed = match groups.get(group) {
+            Some(known) => {
+                let changed = known.update(client, data, now_ms);
+                drop(groups);
+                changed
+            }
+            None => {
+                drop(groups);
+                let mut groups = self.write();
+                let known =
+                    groups.entry(group.to_owned()).or_insert_with(|| Arc::new(ConsumerGroup::new(group)));
+                known.update(client, data, now_ms)
+            }
+        };
+        if changed {
+            self.remember(client, group);
+        }
+        changed
+    }
+
+    fn remember(&self, client: &Client, group: &str) {
+        let mut of_peer = self.of_peer.write().unwrap_or_else(PoisonError::into_inner);
+        of_peer.entry(client.peer.id()).or_default().insert(group.to_owned());
+    }
+
+    /// The client leaves the group; `true` where others remain, who are to be told.
+    pub fn unregister(&self, group: &str, peer_id: u64) -> bool {
+        if let Some(groups) = self.of_peer.write().unwrap_or_else(PoisonError::into_inner).get_mut(&peer_id) {
+            groups.remove(group);
+        }
+        self.remove(group, peer_id, "consumer unregistered")
+    }
+
+    /// A connection has ended; returns the groups with members left, who are to be told.
+    pub fn disconnected(&self, peer_id: u64) -> Vec<String> {
+        let known = self.of_peer.read().unwrap_or_else(PoisonError::into_inner).contains_key(&peer_id);
+        if !known {
+            return Vec::new();
+        }
+        let groups = self.of_peer.write().unwrap_or_else(PoisonError::into_inner).remove(&peer_id);
+        let mut groups: Vec<String> = groups.unwrap_or_default().into_iter().collect();
+        groups.retain(|group| self.remove(group, peer_id, "consumer disconnected"));
+        groups
+    }
+
+    fn remove(&self, group: &str, peer_id: u64, how: &'static str) -> bool {
+        let mut groups = self.write();
+        let Some(known) = groups.get(group) else { return false };
+        let mut state = known.write();
+        let Some(client) = state.clients.remove(&peer_id) else { return false };
+        tracing::info!(group, client_id = client.client_id, "{how}");
+        let is_empty = state.clients.is_empty();
+        drop(state);
+        if is_empty {
+            tracing::info!(group, "last consumer of the group has gone");
+            groups.remove(group);
+        }
+        !is_empty
+    }
+
+    /// Drops members that have been silent for too long. Java forgets to tell the others.
+    pub fn scan(&self) -> Expired {
+        let now_ms = self.clock.now_ms();
+        let mut expired = Expired::default();
+        let groups: Vec<Arc<ConsumerGroup>> = self.read().values().cloned().collect();
+        for group in groups {
+            for client in group.clients().into_iter().filter(|client| client.has_expired(now_ms)) {
+                let (name, client_id) = (&group.name, &client.client_id);
+                tracing::warn!(group = name, client_id, "consumer sends no heartbeats: dropped");
+                if self.unregister(&group.name, client.peer.id()) {
+                    expired.groups.push(group.name.clone());
+                }
+                expired.peers.push(Arc::clone(&client.peer));
+            }
+        }
+        expired.groups.dedup();
+        expired
+    }
+
+    /// Groups that subscribe to a topic (Java: `queryTopicConsumeByWho`).
+    pub fn groups_of_topic(&self, topic: &str) -> Vec<String> {
+        let groups = self.read();
+        let subscribed = groups.values().filter(|group| group.read().subscriptions.contains_key(topic));
+        subscribed.map(|group| group.name.clone()).collect()
+    }
+
+    /// Every group's name.
+    pub fn names(&self) -> Vec<String> {
+        self.read().keys().cloned().collect()
+    }
+
+    /// Tells every member of a group that its members have changed (code 40, one-way).
+    pub fn notify_changed(&self, group: &str) {
+        let Some(members) = self.find(group) else { return };
+        for client in members.clients() {
+            match super::notify_consumer_ids_changed(&client.peer, group) {
+                Ok(()) => {}
+                Err(error @ InvokeError::Closed(_)) => {
+                    tracing::debug!(group, client_id = client.client_id, %error, "member not told");
+                }
+                Err(error) => {
+                    tracing::warn!(group, client_id = client.client_id, %error, "member not told of a change");
+                }
+            }
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Arc<ConsumerGroup>>> {
+        self.groups.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, Arc<ConsumerGroup>>> {
+        self.groups.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::broker::clock;
+    use crate::broker::producers::CHANNEL_EXPIRED_TIMEOUT_MS;
+    use crate::remoting::Command;
+
+    fn client(client_id: &str) -> Arc<Client> {
+        let peer = Peer::unconnected("127.0.0.1:5000".parse().unwrap());
+        Client::of(&peer, client_id, &Command::request(34, &()), 0)
+    }
+
+    /// Subscriptions as topic, expression and version.
+    fn data(group: &str, subscriptions: &[(&str, &str, i64)]) -> ConsumerData {
+        let subscription = |&(topic, expression, sub_version): &(&str, &str, i64)| SubscriptionData {
+            topic: topic.to_owned(),
+            sub_string: expression.to_owned(),
+            sub_version,
+            ..SubscriptionData::default()
+        };
+        ConsumerData {
+            group_name: group.to_owned(),
+            subscription_data_set: subscriptions.iter().map(subscription).collect(),
+            ..ConsumerData::default()
+        }
+    }
+
+    #[test]
+    fn members_and_topics_are_changes_expressions_are_not() {
+        let consumers = Consumers::new(clock::manual(0).0);
+        let (a, b) = (client("a"), client("b"));
+        let check = |client: &Arc<Client>, subscriptions: &[(&str, &str, i64)], expected: bool| {
+            assert_eq!(consumers.register(client, &data("g", subscriptions)), expected, "{subscriptions:?}");
+        };
+        check(&a, &[("T", "*", 1)], true);
+        check(&a, &[("T", "*", 1)], false);
+        check(&b, &[("T", "*", 1)], true);
+        check(&a, &[("T", "A", 2)], false);
+        assert_eq!(consumers.find("g").unwrap().subscription("T").unwrap().sub_string, "A");
+        check(&b, &[("T", "B", 1)], false);
+        assert_eq!(consumers.find("g").unwrap().subscription("T").unwrap().sub_string, "A");
+        check(&a, &[("T", "A", 2), ("U", "*", 2)], true);
+        check(&a, &[("U", "*", 2)], true);
+        assert!(consumers.find("g").unwrap().subscription("T").is_none());
+        assert_eq!(consumers.groups_of_topic("U"), ["g"]);
+        assert!(consumers.groups_of_topic("T").is_empty());
+    }
+
+    #[test]
+    fn a_group_goes_with_its_last_member() {
+        let consumers = Consumers::new(clock::manual(0).0);
+        let (a, b) = (client("a"), client("b"));
+        for client in [&a, &b] {
+            consumers.register(client, &data("g", &[]));
+            consumers.register(client, &data("h", &[]));
+        }
+        assert!(consumers.unregister("g", a.peer.id()));
+        assert!(!consumers.unregister("g", a.peer.id()));
+        assert_eq!(consumers.disconnected(a.peer.id()), ["h"]);
+        assert_eq!(consumers.find("h").unwrap().client_ids(), ["b"]);
+        assert!(consumers.disconnected(b.peer.id()).is_empty());
+        assert!(consumers.find("g").is_none() && consumers.find("h").is_none());
+        assert!(consumers.of_peer.read().unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_silent_are_dropped_and_the_others_hear_of_it() {
+        let (clock, hand) = clock::manual(0);
+        let consumers = Consumers::new(clock);
+        let (a, b) = (client("a"), client("b"));
+        consumers.register(&a, &data("g", &[]));
+        consumers.register(&b, &data("g", &[]));
+        consumers.register(&a, &data("h", &[]));
+        hand.store(100_000, Ordering::Relaxed);
+        assert!(!consumers.register(&b, &data("g", &[])));
+        hand.store(CHANNEL_EXPIRED_TIMEOUT_MS + 1, Ordering::Relaxed);
+        let expired = consumers.scan();
+        assert_eq!(expired.groups, ["g"]);
+        assert!(!expired.peers.is_empty() && expired.peers.iter().all(|peer| peer.id() == a.peer.id()));
+        assert_eq!(consumers.find("g").unwrap().client_ids(), ["b"]);
+        assert!(consumers.find("h").is_none());
+    }
+}

@@ -1,0 +1,237 @@
+//! The producers that are connected (Java: `ProducerManager`, `ClientChannelInfo`), by group and connection.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::clock::Clock;
+use crate::protocol::body::client::Connection;
+use crate::protocol::language::LanguageCode;
+use crate::remoting::{Command, Peer};
+
+/// A client without heartbeat for so long is dropped (Java: `CHANNEL_EXPIRED_TIMEOUT`).
+pub const CHANNEL_EXPIRED_TIMEOUT_MS: i64 = 120_000;
+
+/// One client on one connection (Java: `ClientChannelInfo`).
+pub struct Client {
+    pub peer: Arc<Peer>,
+    pub client_id: String,
+    pub language: LanguageCode,
+    pub version: i32,
+    heard_ms: AtomicI64,
+}
+
+impl Client {
+    /// The client that a request came from.
+    pub fn of(peer: &Arc<Peer>, client_id: &str, request: &Command, now_ms: i64) -> Arc<Client> {
+        Arc::new(Client {
+            peer: Arc::clone(peer),
+            client_id: client_id.to_owned(),
+            language: LanguageCode::of_code(request.language as u8),
+            version: request.version,
+            heard_ms: AtomicI64::new(now_ms),
+        })
+    }
+
+    /// The client has shown that it lives.
+    pub(super) fn heard(&self, now_ms: i64) {
+        self.heard_ms.store(now_ms, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_expired(&self, now_ms: i64) -> bool {
+        now_ms - self.heard_ms.load(Ordering::Relaxed) > CHANNEL_EXPIRED_TIMEOUT_MS
+    }
+
+    /// As the lists of connections have it.
+    pub fn connection(&self) -> Connection {
+        Connection {
+            client_addr: self.peer.remote().to_string(),
+            client_id: self.client_id.clone(),
+            language: self.language,
+            version: self.version,
+        }
+    }
+}
+
+/// All producer groups.
+pub struct Producers {
+    clock: Clock,
+    tables: RwLock<Tables>,
+    next: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Tables {
+    /// By group, then by connection. A group stays when its last connection has dropped: code 204 then answers
+    /// with an empty list, and not that there is no such group.
+    groups: HashMap<String, HashMap<u64, Arc<Client>>>,
+    of_peer: HashMap<u64, HashSet<String>>,
+}
+
+impl Producers {
+    /// No producers.
+    pub fn new(clock: Clock) -> Producers {
+        Producers { clock, tables: RwLock::default(), next: AtomicUsize::new(0) }
+    }
+
+    /// A heartbeat. To be called on the connection's task, which afterwards tells of its end.
+    pub fn register(&self, group: &str, client: &Arc<Client>) {
+        let now_ms = self.clock.now_ms();
+        let id = client.peer.id();
+        if let Some(known) = self.read().groups.get(group).and_then(|clients| clients.get(&id)) {
+            known.heard(now_ms);
+            return;
+        }
+        let mut tables = self.write();
+        tables.groups.entry(group.to_owned()).or_default().insert(id, Arc::clone(client));
+        tables.of_peer.entry(id).or_default().insert(group.to_owned());
+        tracing::info!(group, client_id = client.client_id, remote = %client.peer.remote(), "producer connected");
+    }
+
+    /// The client leaves the group.
+    pub fn unregister(&self, group: &str, peer_id: u64) {
+        let mut tables = self.write();
+        let Some(clients) = tables.groups.get_mut(group) else { return };
+        if let Some(client) = clients.remove(&peer_id) {
+            tracing::info!(group, client_id = client.client_id, "producer unregistered");
+        }
+        if clients.is_empty() {
+            tables.groups.remove(group);
+        }
+        tables.forget(peer_id, group);
+    }
+
+    /// A connection has ended.
+    pub fn disconnected(&self, peer_id: u64) {
+        if !self.read().of_peer.contains_key(&peer_id) {
+            return;
+        }
+        let mut tables = self.write();
+        for group in tables.of_peer.remove(&peer_id).unwrap_or_default() {
+            if let Some(client) = tables.groups.get_mut(&group).and_then(|clients| clients.remove(&peer_id)) {
+                tracing::info!(group, client_id = client.client_id, "producer disconnected");
+            }
+        }
+    }
+
+    /// Drops those that have been silent for too long; returns their connections, to be closed.
+    pub fn scan(&self) -> Vec<Arc<Peer>> {
+        let now_ms = self.clock.now_ms();
+        let mut expired = Vec::new();
+        let mut tables = self.write();
+        for (group, clients) in &mut tables.groups {
+            clients.retain(|_, client| {
+                let keep = !client.has_expired(now_ms);
+                if !keep {
+                    tracing::warn!(
+                        group,
+                        client_id = client.client_id,
+                        "producer sends no heartbeats: dropped"
+                    );
+                    expired.push((Arc::clone(&client.peer), group.clone()));
+                }
+                keep
+            });
+        }
+        for (peer, group) in &expired {
+            tables.forget(peer.id(), group);
+        }
+        expired.into_iter().map(|(peer, _)| peer).collect()
+    }
+
+    /// The group's connections; `None` where there is no such group.
+    pub fn connections(&self, group: &str) -> Option<Vec<Connection>> {
+        self.read()
+            .groups
+            .get(group)
+            .map(|clients| clients.values().map(|client| client.connection()).collect())
+    }
+
+    /// One of the group's connections, each in turn (Java: `getAvaliableChannel`).
+    pub fn pick(&self, group: &str) -> Option<Arc<Peer>> {
+        let tables = self.read();
+        let clients = tables.groups.get(group)?;
+        let start = self.next.fetch_add(1, Ordering::Relaxed) % clients.len().max(1);
+        let open = |client: &&Arc<Client>| client.peer.is_open();
+        let found = clients.values().skip(start).find(open).or_else(|| clients.values().find(open));
+        found.map(|client| Arc::clone(&client.peer))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn forget(&mut self, peer_id: u64, group: &str) {
+        if let Some(groups) = self.of_peer.get_mut(&peer_id) {
+            groups.remove(group);
+            if groups.is_empty() {
+                self.of_peer.remove(&peer_id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::clock;
+
+    fn client(client_id: &str) -> Arc<Client> {
+        let peer = Peer::unconnected("127.0.0.1:5000".parse().unwrap());
+        Client::of(&peer, client_id, &Command::request(34, &()), 0)
+    }
+
+    fn ids(producers: &Producers, group: &str) -> Option<Vec<String>> {
+        let connections = producers.connections(group)?;
+        let mut ids: Vec<String> = connections.into_iter().map(|connection| connection.client_id).collect();
+        ids.sort();
+        Some(ids)
+    }
+
+    fn texts(ids: &[&str]) -> Option<Vec<String>> {
+        Some(ids.iter().map(|&id| id.to_owned()).collect())
+    }
+
+    #[test]
+    fn producers_come_and_go() {
+        let producers = Producers::new(clock::manual(0).0);
+        let (a, b) = (client("a"), client("b"));
+        for client in [&a, &b, &a] {
+            producers.register("g", client);
+        }
+        producers.register("h", &a);
+        assert_eq!(ids(&producers, "g"), texts(&["a", "b"]));
+        producers.unregister("g", b.peer.id());
+        assert_eq!(ids(&producers, "g"), texts(&["a"]));
+        // Java: a group whose connections dropped is still there, one that was left is not.
+        producers.disconnected(a.peer.id());
+        assert_eq!((ids(&producers, "g"), ids(&producers, "h")), (texts(&[]), texts(&[])));
+        producers.register("g", &b);
+        producers.unregister("g", b.peer.id());
+        assert_eq!(ids(&producers, "g"), None);
+        assert!(producers.read().of_peer.is_empty());
+    }
+
+    #[test]
+    fn the_silent_are_dropped() {
+        let (clock, hand) = clock::manual(0);
+        let producers = Producers::new(clock);
+        let (a, b) = (client("a"), client("b"));
+        producers.register("g", &a);
+        producers.register("g", &b);
+        hand.store(100_000, Ordering::Relaxed);
+        producers.register("g", &b);
+        hand.store(CHANNEL_EXPIRED_TIMEOUT_MS, Ordering::Relaxed);
+        assert!(producers.scan().is_empty());
+        hand.store(CHANNEL_EXPIRED_TIMEOUT_MS + 1, Ordering::Relaxed);
+        let dropped: Vec<u64> = producers.scan().iter().map(|peer| peer.id()).collect();
+        assert_eq!(dropped, [a.peer.id()]);
+        assert_eq!(ids(&producers, "g"), texts(&["b"]));
+    }
+}

@@ -1,0 +1,243 @@
+//! What runtime info (code 28) counts: messages in and out, how long puts took, rates over the last minutes
+//! (Java: `StoreStatsService`, `BrokerStats`). Counting is a few relaxed additions; a task samples once a
+//! second.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Upper bounds of the classes of put times, ms, and their labels.
+const PUT_TIME_CLASSES: [(u128, &str); 13] = [
+    (0, "[<=0ms]"),
+    (10, "[0~10ms]"),
+    (50, "[10~50ms]"),
+    (100, "[50~100ms]"),
+    (200, "[100~200ms]"),
+    (500, "[200~500ms]"),
+    (1000, "[500ms~1s]"),
+    (2000, "[1~2s]"),
+    (3000, "[2~3s]"),
+    (4000, "[3~4s]"),
+    (5000, "[4~5s]"),
+    (10_000, "[5~10s]"),
+    (u128::MAX, "[10s~]"),
+];
+
+/// Samples kept: one a second for the longest window, and one to count from.
+const SAMPLES_MAX: usize = 601;
+
+/// Counters since the start.
+#[derive(Default)]
+pub struct Stats {
+    put_times: AtomicU64,
+    put_bytes: AtomicU64,
+    put_time_max_ms: AtomicU64,
+    put_time_classes: [AtomicU64; PUT_TIME_CLASSES.len()],
+    get_time_max_ms: AtomicU64,
+    /// Pulls that found something, that found nothing, and messages given out.
+    get_found: AtomicU64,
+    get_miss: AtomicU64,
+    get_transfered: AtomicU64,
+    samples: Mutex<VecDeque<Sample>>,
+    /// Messages in and out by midnight, and by the midnight before.
+    put_today_morning: AtomicU64,
+    put_yesterday_morning: AtomicU64,
+    get_today_morning: AtomicU64,
+    get_yesterday_morning: AtomicU64,
+    /// Day of the last sample, in days since 1970 of the local calendar.
+    day: AtomicI64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Sample {
+    at_ms: i64,
+    put: u64,
+    found: u64,
+    miss: u64,
+    transfered: u64,
+}
+
+impl Stats {
+    /// Nothing counted yet.
+    pub fn new() -> Stats {
+        Stats { day: AtomicI64::new(i64::MIN), ..Stats::default() }
+    }
+
+    /// `messages` were stored with one put of `bytes` bytes in the log.
+    pub fn stored(&self, messages: u64, bytes: u64) {
+        self.put_times.fetch_add(messages, Relaxed);
+        self.put_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    /// How long a put took from its first check to its place in the log.
+    pub fn put_took(&self, took: Duration) {
+        let millis = took.as_millis();
+        let class = PUT_TIME_CLASSES.iter().position(|(bound, _)| millis <= *bound).unwrap_or(0);
+        self.put_time_classes[class].fetch_add(1, Relaxed);
+        self.put_time_max_ms.fetch_max(u64::try_from(millis).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// A pull gave out so many messages.
+    pub fn fetched(&self, messages: u64) {
+        self.get_found.fetch_add(1, Relaxed);
+        self.get_transfered.fetch_add(messages, Relaxed);
+    }
+
+    /// A pull found nothing.
+    pub fn missed(&self) {
+        self.get_miss.fetch_add(1, Relaxed);
+    }
+
+    /// How long a pull's reading took.
+    pub fn get_took(&self, took: Duration) {
+        self.get_time_max_ms.fetch_max(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// Takes a sample: to be called once a second. `day` changes at the local midnight.
+    pub fn sample(&self, now_ms: i64, day: i64) {
+        let sample = Sample {
+            at_ms: now_ms,
+            put: self.put_times.load(Relaxed),
+            found: self.get_found.load(Relaxed),
+            miss: self.get_miss.load(Relaxed),
+            transfered: self.get_transfered.load(Relaxed),
+        };
+        let mut samples = self.samples();
+        if samples.len() == SAMPLES_MAX {
+            samples.pop_front();
+        }
+        samples.push_back(sample);
+        drop(samples);
+        let before = self.day.swap(day, Relaxed);
+        if before != i64::MIN && before != day {
+            self.put_yesterday_morning.store(self.put_today_morning.swap(sample.put, Relaxed), Relaxed);
+            self.get_yesterday_morning
+                .store(self.get_today_morning.swap(sample.transfered, Relaxed), Relaxed);
+        }
+    }
+
+    /// Keys and values of runtime info that are these counters'.
+    pub fn runtime_info(&self) -> Vec<(&'static str, String)> {
+        let (times, bytes) = (self.put_times.load(Relaxed), self.put_bytes.load(Relaxed));
+        // Java says one where there is none, lest it divide by zero.
+        let divisor = times.max(1);
+        let transfered = self.get_transfered.load(Relaxed);
+        vec![
+            ("putMessageEntireTimeMax", self.put_time_max_ms.load(Relaxed).to_string()),
+            ("putMessageTimesTotal", divisor.to_string()),
+            ("putMessageSizeTotal", bytes.to_string()),
+            ("putMessageDistributeTime", self.put_distribution()),
+            ("putMessageAverageSize", compat::json::java_double(bytes as f64 / divisor as f64)),
+            ("getMessageEntireTimeMax", self.get_time_max_ms.load(Relaxed).to_string()),
+            ("putTps", self.rates(|sample| sample.put, "")),
+            ("getFoundTps", self.rates(|sample| sample.found, "")),
+            ("getMissTps", self.rates(|sample| sample.miss, "")),
+            ("getTotalTps", self.rates(|sample| sample.found + sample.miss, "0.0")),
+            ("getTransferedTps", self.rates(|sample| sample.transfered, "")),
+            ("msgPutTotalYesterdayMorning", self.put_yesterday_morning.load(Relaxed).to_string()),
+            ("msgPutTotalTodayMorning", self.put_today_morning.load(Relaxed).to_string()),
+            ("msgPutTotalTodayNow", times.to_string()),
+            ("msgGetTotalYesterdayMorning", self.get_yesterday_morning.load(Relaxed).to_string()),
+            ("msgGetTotalTodayMorning", self.get_today_morning.load(Relaxed).to_string()),
+            ("msgGetTotalTodayNow", transfered.to_string()),
+        ]
+    }
+
+    fn put_distribution(&self) -> String {
+        let mut text = String::new();
+        for ((_, label), count) in PUT_TIME_CLASSES.iter().zip(&self.put_time_classes) {
+            text.push_str(&format!("{label}:{} ", count.load(Relaxed)));
+        }
+        text
+    }
+
+    /// A counter's rate over the last 10, 60 and 600 s, separated by blanks; `missing` for a window that is not
+    /// full yet.
+    fn rates(&self, counter: impl Fn(&Sample) -> u64, missing: &str) -> String {
+        let samples = self.samples();
+        let rate = |seconds: usize| -> Option<f64> {
+            let last = samples.back()?;
+            let first = samples.get(samples.len().checked_sub(seconds + 1)?)?;
+            let passed_ms = last.at_ms - first.at_ms;
+            let count = counter(last).saturating_sub(counter(first));
+            (passed_ms > 0).then(|| count as f64 / passed_ms as f64 * 1000.0)
+        };
+        [10, 60, 600]
+            .map(|seconds| rate(seconds).map_or(missing.to_owned(), compat::json::java_double))
+            .join(" ")
+    }
+
+    fn samples(&self) -> MutexGuard<'_, VecDeque<Sample>> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(stats: &Stats, key: &str) -> String {
+        let info = stats.runtime_info();
+        info.into_iter().find(|(name, _)| *name == key).unwrap().1
+    }
+
+    #[test]
+    fn a_fresh_broker_prints_what_java_prints() {
+        let stats = Stats::new();
+        let check = |key: &str, expected: &str| assert_eq!(value(&stats, key), expected, "{key}");
+        check("putMessageTimesTotal", "1");
+        check("putMessageAverageSize", "0.0");
+        check("putTps", "  ");
+        check("getTotalTps", "0.0 0.0 0.0");
+        check(
+            "putMessageDistributeTime",
+            "[<=0ms]:0 [0~10ms]:0 [10~50ms]:0 [50~100ms]:0 [100~200ms]:0 [200~500ms]:0 [500ms~1s]:0 [1~2s]:0 \
+             [2~3s]:0 [3~4s]:0 [4~5s]:0 [5~10s]:0 [10s~]:0 ",
+        );
+    }
+
+    #[test]
+    fn rates_are_of_full_windows() {
+        let stats = Stats::new();
+        for second in 0..=60 {
+            stats.sample(second * 1000, 1);
+            stats.stored(2, 200);
+            stats.fetched(4);
+        }
+        let check = |key: &str, expected: &str| assert_eq!(value(&stats, key), expected, "{key}");
+        check("putTps", "2.0 2.0 ");
+        check("getTransferedTps", "4.0 4.0 ");
+        check("getFoundTps", "1.0 1.0 ");
+        check("getTotalTps", "1.0 1.0 0.0");
+        check("putMessageAverageSize", "100.0");
+        check("msgPutTotalTodayNow", "122");
+    }
+
+    #[test]
+    fn midnight_moves_the_mornings() {
+        let stats = Stats::new();
+        let check = |key: &str, expected: &str| assert_eq!(value(&stats, key), expected, "{key}");
+        stats.stored(5, 1);
+        stats.sample(0, 1);
+        check("msgPutTotalTodayMorning", "0");
+        stats.sample(1000, 2);
+        check("msgPutTotalTodayMorning", "5");
+        stats.stored(2, 1);
+        stats.sample(2000, 3);
+        check("msgPutTotalYesterdayMorning", "5");
+        check("msgPutTotalTodayMorning", "7");
+    }
+
+    #[test]
+    fn put_times_fall_into_javas_classes() {
+        let stats = Stats::new();
+        for millis in [0, 1, 10, 11, 5000, 60_000] {
+            stats.put_took(Duration::from_millis(millis));
+        }
+        let distribution = value(&stats, "putMessageDistributeTime");
+        assert!(distribution.starts_with("[<=0ms]:1 [0~10ms]:2 [10~50ms]:1 "), "{distribution}");
+        assert!(distribution.ends_with("[4~5s]:1 [5~10s]:0 [10s~]:1 "), "{distribution}");
+        assert_eq!(value(&stats, "putMessageEntireTimeMax"), "60000");
+    }
+}

@@ -1,0 +1,472 @@
+//! The broker's topics and `topics.json` (Java: `TopicConfigManager`). Reads are one map lookup under a
+//! read lock; changes are written out by the broker's persist task, not by whoever makes them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::clock::Clock;
+use super::json_file::{self, FileError};
+use crate::protocol::body::topic::{DataVersion, TopicConfig, TopicConfigSerializeWrapper};
+use crate::protocol::perm::{self, PERM_INHERIT, PERM_READ, PERM_WRITE};
+use crate::protocol::topic::{self, AUTO_CREATE_TOPIC_KEY_TOPIC, NameError, TBW102_TOPIC};
+
+/// Most queues of a topic. Java has no limit and makes a file and an object of each.
+pub const QUEUE_NUMS_MAX: i32 = 65_535;
+
+/// Why a topic is not made or changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TopicError {
+    #[error("topic[{topic}]: {reason}")]
+    Name { topic: String, reason: NameError },
+    #[error("topic[{topic}]: {queue_nums} queues are not between 0 and {QUEUE_NUMS_MAX}")]
+    QueueNums { topic: String, queue_nums: i32 },
+    #[error("create new topic failed, because the default topic[{0}] not exist")]
+    NoDefault(String),
+    #[error("create new topic failed, because the default topic[{0}] has no perm [{1}]")]
+    NotInherited(String, &'static str),
+}
+
+/// What the built-in topics depend on.
+#[derive(Debug, Clone)]
+pub struct BuiltIn {
+    pub broker_name: String,
+    pub broker_cluster_name: String,
+    pub default_topic_queue_nums: i32,
+    pub auto_create_topic_enable: bool,
+    pub cluster_topic_enable: bool,
+    pub broker_topic_enable: bool,
+    pub trace_topic_enable: bool,
+}
+
+impl BuiltIn {
+    /// store.md 1.8, and what later and earlier versions have: TBW102, RMQ_SYS_TRACE_TOPIC.
+    fn topics(&self) -> Vec<TopicConfig> {
+        let read_write = PERM_READ | PERM_WRITE;
+        let own = |enabled: bool| if enabled { PERM_INHERIT | read_write } else { PERM_INHERIT };
+        let mut topics = vec![TopicConfig::new(topic::SELF_TEST_TOPIC, 1, 1, read_write)];
+        if self.auto_create_topic_enable {
+            let queue_nums = self.default_topic_queue_nums.clamp(0, QUEUE_NUMS_MAX);
+            for name in [AUTO_CREATE_TOPIC_KEY_TOPIC, TBW102_TOPIC] {
+                topics.push(TopicConfig::new(name, queue_nums, queue_nums, PERM_INHERIT | read_write));
+            }
+        }
+        topics.push(TopicConfig::new(topic::BENCHMARK_TOPIC, 1024, 1024, read_write));
+        topics.push(TopicConfig::new(&self.broker_cluster_name, 16, 16, own(self.cluster_topic_enable)));
+        topics.push(TopicConfig::new(&self.broker_name, 1, 1, own(self.broker_topic_enable)));
+        topics.push(TopicConfig::new(topic::OFFSET_MOVED_EVENT_TOPIC, 1, 1, read_write));
+        if self.trace_topic_enable {
+            topics.push(TopicConfig::new(topic::RMQ_SYS_TRACE_TOPIC, 1, 1, read_write));
+        }
+        topics
+    }
+}
+
+/// The topics of this broker.
+pub struct TopicTable {
+    file: PathBuf,
+    clock: Clock,
+    tables: RwLock<Tables>,
+    /// The names that reply 305 lists.
+    system: BTreeSet<String>,
+    auto_create: AtomicBool,
+    unsaved: AtomicBool,
+    saving: Mutex<()>,
+    changed: Box<dyn Fn() + Send + Sync>,
+}
+
+struct Tables {
+    topics: HashMap<String, Arc<TopicConfig>>,
+    version: DataVersion,
+}
+
+impl TopicTable {
+    /// The built-in topics, and over them what the file has. `changed` is told of every change that must be
+    /// saved and registered; it is called under the table's lock and must only leave a note.
+    pub fn open(
+        file: PathBuf,
+        built_in: &BuiltIn,
+        clock: Clock,
+        changed: impl Fn() + Send + Sync + 'static,
+    ) -> Result<TopicTable, FileError> {
+        let built_in_topics = built_in.topics();
+        let system = built_in_topics.iter().map(|config| config.topic_name.clone()).collect();
+        let mut topics: HashMap<String, Arc<TopicConfig>> =
+            built_in_topics.into_iter().map(|config| (config.topic_name.clone(), Arc::new(config))).collect();
+        let mut version = DataVersion::new(clock.now_ms());
+        if let Some(saved) = json_file::load::<TopicConfigSerializeWrapper>(&file)? {
+            version = saved.data_version;
+            for (name, mut config) in saved.topic_config_table {
+                // The broker's and the cluster's own topics may have dots: host names do.
+                let checked =
+                    if topics.contains_key(&name) { check_queues(&config) } else { check(&name, &config) };
+                if let Err(reason) = checked {
+                    tracing::error!(topic = name, %reason, "topic of the file left out");
+                    continue;
+                }
+                config.topic_name.clone_from(&name);
+                topics.insert(name, Arc::new(config));
+            }
+        }
+        Ok(TopicTable {
+            file,
+            clock,
+            tables: RwLock::new(Tables { topics, version }),
+            system,
+            auto_create: AtomicBool::new(built_in.auto_create_topic_enable),
+            unsaved: AtomicBool::new(false),
+            saving: Mutex::new(()),
+            changed: Box::new(changed),
+        })
+    }
+
+    /// A topic's settings.
+    pub fn get(&self, topic: &str) -> Option<Arc<TopicConfig>> {
+        self.read().topics.get(topic).cloned()
+    }
+
+    /// Whether the topic is ordered (Java: `isOrderTopic`).
+    pub fn is_order(&self, topic: &str) -> bool {
+        self.read().topics.get(topic).is_some_and(|config| config.order)
+    }
+
+    /// Number of topics.
+    pub fn len(&self) -> usize {
+        self.read().topics.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every topic's name.
+    pub fn names(&self) -> Vec<String> {
+        self.read().topics.keys().cloned().collect()
+    }
+
+    /// The built-in topics' names.
+    pub fn system_topics(&self) -> &BTreeSet<String> {
+        &self.system
+    }
+
+    /// `autoCreateTopicEnable` has been set.
+    pub fn set_auto_create(&self, enabled: bool) {
+        self.auto_create.store(enabled, Ordering::Relaxed);
+    }
+
+    /// The topic, made from the settings of `default_topic` where it does not exist (Java:
+    /// `createTopicInSendMessageMethod`).
+    pub fn create_on_send(
+        &self,
+        topic: &str,
+        default_topic: &str,
+        queue_nums: i32,
+        topic_sys_flag: i32,
+        remote: SocketAddr,
+    ) -> Result<Arc<TopicConfig>, TopicError> {
+        check_name(topic)?;
+        let mut tables = self.write();
+        if let Some(config) = tables.topics.get(topic) {
+            return Ok(Arc::clone(config));
+        }
+        let Some(default) = tables.topics.get(default_topic) else {
+            return Err(TopicError::NoDefault(default_topic.to_owned()));
+        };
+        let mut perm = default.perm;
+        // Left over in the file from a time when it was allowed.
+        let is_general = matches!(default_topic, AUTO_CREATE_TOPIC_KEY_TOPIC | TBW102_TOPIC);
+        if is_general && !self.auto_create.load(Ordering::Relaxed) {
+            perm = PERM_READ | PERM_WRITE;
+        }
+        if !perm::is_inherited(perm) {
+            return Err(TopicError::NotInherited(default_topic.to_owned(), perm::perm2string(perm)));
+        }
+        let queue_nums = queue_nums.min(default.write_queue_nums).max(0);
+        let mut config = TopicConfig::new(topic, queue_nums, queue_nums, perm & !PERM_INHERIT);
+        config.topic_filter_type = default.topic_filter_type;
+        config.topic_sys_flag = topic_sys_flag;
+        tracing::info!(topic, default_topic, queue_nums, %remote, "topic created by a send");
+        Ok(self.put(&mut tables, config))
+    }
+
+    /// A retry or dead-letter topic, made where it does not exist (Java: `createTopicInSendMessageBackMethod`).
+    pub fn create_on_send_back(
+        &self,
+        topic: &str,
+        queue_nums: i32,
+        perm: i32,
+        topic_sys_flag: i32,
+    ) -> Result<Arc<TopicConfig>, TopicError> {
+        if let Some(config) = self.get(topic) {
+            return Ok(config);
+        }
+        let mut config = TopicConfig::new(topic, queue_nums, queue_nums, perm);
+        config.topic_sys_flag = topic_sys_flag;
+        check(topic, &config)?;
+        let mut tables = self.write();
+        if let Some(config) = tables.topics.get(topic) {
+            return Ok(Arc::clone(config));
+        }
+        tracing::info!(topic, queue_nums, "retry or dead-letter topic created");
+        Ok(self.put(&mut tables, config))
+    }
+
+    /// Makes or changes a topic.
+    pub fn update(&self, config: TopicConfig) -> Result<Arc<TopicConfig>, TopicError> {
+        check(&config.topic_name, &config)?;
+        tracing::info!(topic = config.topic_name, %config, "topic created or changed");
+        let mut tables = self.write();
+        Ok(self.put(&mut tables, config))
+    }
+
+    /// Forgets a topic; `false` where it was not known.
+    pub fn delete(&self, topic: &str) -> bool {
+        let mut tables = self.write();
+        let existed = tables.topics.remove(topic).is_some();
+        if existed {
+            tracing::info!(topic, "topic deleted");
+            self.note_change(&mut tables);
+        }
+        existed
+    }
+
+    /// What the name server's ORDER_TOPIC_CONFIG says: those topics are ordered, the others are not (Java:
+    /// `updateOrderTopicConfig`).
+    pub fn set_ordered<'a>(&self, ordered: impl IntoIterator<Item = &'a str>) {
+        let ordered: BTreeSet<&str> = ordered.into_iter().collect();
+        let mut tables = self.write();
+        let wrong = |config: &TopicConfig| config.order != ordered.contains(config.topic_name.as_str());
+        if !tables.topics.values().any(|config| wrong(config)) {
+            return;
+        }
+        for config in tables.topics.values_mut().filter(|config| wrong(config)) {
+            let changed = Arc::make_mut(config);
+            changed.order = !changed.order;
+            tracing::info!(topic = changed.topic_name, order = changed.order, "topic order changed");
+        }
+        self.note_change(&mut tables);
+    }
+
+    /// Counts a change that is not a topic's, such as of the broker's permission.
+    pub fn bump_version(&self) {
+        self.note_change(&mut self.write());
+    }
+
+    /// Replaces everything by a master's table.
+    pub fn replace(&self, wrapper: TopicConfigSerializeWrapper) {
+        let mut tables = self.write();
+        tables.version = wrapper.data_version;
+        let sound =
+            wrapper.topic_config_table.into_iter().filter(|(name, config)| check(name, config).is_ok());
+        tables.topics = sound.map(|(name, config)| (name, Arc::new(config))).collect();
+        self.unsaved.store(true, Ordering::Release);
+        (self.changed)();
+    }
+
+    /// The table's version.
+    pub fn version(&self) -> DataVersion {
+        self.read().version
+    }
+
+    /// The table as replies, registrations and the file have it.
+    pub fn snapshot(&self) -> TopicConfigSerializeWrapper {
+        let tables = self.read();
+        let topics: BTreeMap<String, TopicConfig> =
+            tables.topics.iter().map(|(name, config)| (name.clone(), TopicConfig::clone(config))).collect();
+        TopicConfigSerializeWrapper { data_version: tables.version, topic_config_table: topics }
+    }
+
+    /// Writes the file where something has changed since the last time. Blocks.
+    pub fn persist(&self) -> Result<(), FileError> {
+        let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.unsaved.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let saved = json_file::store(&self.file, &self.snapshot());
+        if saved.is_err() {
+            self.unsaved.store(true, Ordering::Release);
+        }
+        saved
+    }
+
+    fn put(&self, tables: &mut Tables, config: TopicConfig) -> Arc<TopicConfig> {
+        let config = Arc::new(config);
+        tables.topics.insert(config.topic_name.clone(), Arc::clone(&config));
+        self.note_change(tables);
+        config
+    }
+
+    fn note_change(&self, tables: &mut Tables) {
+        tables.version.next_version(self.clock.now_ms());
+        self.unsaved.store(true, Ordering::Release);
+        (self.changed)();
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn check_name(name: &str) -> Result<(), TopicError> {
+    topic::check_topic(name).map_err(|reason| TopicError::Name { topic: name.to_owned(), reason })
+}
+
+fn check(name: &str, config: &TopicConfig) -> Result<(), TopicError> {
+    check_name(name)?;
+    check_queues(config)
+}
+
+fn check_queues(config: &TopicConfig) -> Result<(), TopicError> {
+    for queue_nums in [config.read_queue_nums, config.write_queue_nums] {
+        if !(0..=QUEUE_NUMS_MAX).contains(&queue_nums) {
+            return Err(TopicError::QueueNums { topic: config.topic_name.clone(), queue_nums });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::broker::clock;
+
+    fn built_in() -> BuiltIn {
+        BuiltIn {
+            broker_name: "broker-a".to_owned(),
+            broker_cluster_name: "DefaultCluster".to_owned(),
+            default_topic_queue_nums: 8,
+            auto_create_topic_enable: true,
+            cluster_topic_enable: true,
+            broker_topic_enable: false,
+            trace_topic_enable: true,
+        }
+    }
+
+    fn table(folder: &tempfile::TempDir, built_in: &BuiltIn) -> (TopicTable, Arc<AtomicUsize>) {
+        let changes = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&changes);
+        let (clock, _) = clock::manual(1000);
+        let file = folder.path().join("config/topics.json");
+        let note = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+        };
+        (TopicTable::open(file, built_in, clock, note).unwrap(), changes)
+    }
+
+    fn remote() -> SocketAddr {
+        "127.0.0.1:5000".parse().unwrap()
+    }
+
+    #[test]
+    fn the_built_in_topics_are_there_from_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let (topics, changes) = table(&folder, &built_in());
+        let check = |name: &str, queue_nums: i32, perm: i32| {
+            let config = topics.get(name).unwrap();
+            assert_eq!((config.read_queue_nums, config.write_queue_nums), (queue_nums, queue_nums), "{name}");
+            assert_eq!(config.perm, perm, "{name}");
+        };
+        check("SELF_TEST_TOPIC", 1, 6);
+        check("AUTO_CREATE_TOPIC_KEY", 8, 7);
+        check("TBW102", 8, 7);
+        check("BenchmarkTest", 1024, 6);
+        check("DefaultCluster", 16, 7);
+        check("broker-a", 1, 1);
+        check("OFFSET_MOVED_EVENT", 1, 6);
+        check("RMQ_SYS_TRACE_TOPIC", 1, 6);
+        assert!(topics.get("SCHEDULE_TOPIC_XXXX").is_none());
+        assert_eq!(topics.system_topics().len(), topics.len());
+        assert_eq!(changes.load(Ordering::Relaxed), 0);
+        let (topics, _) = table(
+            &folder,
+            &BuiltIn { auto_create_topic_enable: false, trace_topic_enable: false, ..built_in() },
+        );
+        assert!(topics.get("TBW102").is_none() && topics.get("RMQ_SYS_TRACE_TOPIC").is_none());
+    }
+
+    #[test]
+    fn a_send_makes_its_topic_from_the_default_topic() {
+        let folder = tempfile::tempdir().unwrap();
+        let (topics, changes) = table(&folder, &built_in());
+        let check = |topic: &str, default: &str, asked: i32, expected: Result<i32, TopicError>| {
+            let made = topics.create_on_send(topic, default, asked, 2, remote());
+            assert_eq!(made.map(|config| config.write_queue_nums), expected, "{topic}");
+        };
+        check("A", "AUTO_CREATE_TOPIC_KEY", 4, Ok(4));
+        check("B", "TBW102", 16, Ok(8));
+        check("C", "TBW102", -1, Ok(0));
+        check("A", "TBW102", 1, Ok(4));
+        check("D", "none", 4, Err(TopicError::NoDefault("none".to_owned())));
+        check("D", "A", 4, Err(TopicError::NotInherited("A".to_owned(), "RW-")));
+        check("E", "DefaultCluster", 20, Ok(16));
+        let reason = NameError::IllegalCharacters;
+        check("../x", "TBW102", 4, Err(TopicError::Name { topic: "../x".to_owned(), reason }));
+        let config = topics.get("A").unwrap();
+        assert_eq!((config.perm, config.topic_sys_flag, config.order), (6, 2, false));
+        assert_eq!(changes.load(Ordering::Relaxed), 4);
+        topics.set_auto_create(false);
+        check("F", "TBW102", 4, Err(TopicError::NotInherited("TBW102".to_owned(), "RW-")));
+    }
+
+    #[test]
+    fn retry_topics_are_made_as_asked_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (topics, changes) = table(&folder, &built_in());
+        assert_eq!(topics.create_on_send_back("%DLQ%g", 1, 2, 0).unwrap().perm, 2);
+        assert_eq!(topics.create_on_send_back("%DLQ%g", 3, 6, 0).unwrap().read_queue_nums, 1);
+        assert_eq!(changes.load(Ordering::Relaxed), 1);
+        let many = topics.create_on_send_back("%RETRY%g", QUEUE_NUMS_MAX + 1, 6, 0);
+        assert!(matches!(many, Err(TopicError::QueueNums { .. })));
+    }
+
+    #[test]
+    fn topics_survive_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (topics, _) = table(&folder, &built_in());
+        let file = folder.path().join("config/topics.json");
+        topics.persist().unwrap();
+        assert!(!file.exists(), "nothing has changed");
+        topics.update(TopicConfig::new("A", 3, 5, 6)).unwrap();
+        topics.update(TopicConfig::new("B", 1, 1, 6)).unwrap();
+        assert!(topics.delete("B") && !topics.delete("B"));
+        topics.persist().unwrap();
+        let (again, changes) = table(&folder, &built_in());
+        assert_eq!(again.snapshot(), topics.snapshot());
+        assert_eq!((again.version().counter, again.get("A").unwrap().write_queue_nums), (3, 5));
+        assert_eq!(changes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_file_cannot_bring_names_that_leave_the_store() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("config")).unwrap();
+        let text = r#"{"dataVersion":{"counter":7,"timestamp":5},"topicConfigTable":{"../x":{"topicName":"../x"},
+            "ok":{"topicName":"ok","readQueueNums":2,"writeQueueNums":2,"perm":4}}}"#;
+        std::fs::write(folder.path().join("config/topics.json"), text).unwrap();
+        let (topics, _) = table(&folder, &built_in());
+        assert!(topics.get("../x").is_none());
+        assert_eq!(topics.get("ok").unwrap().perm, 4);
+        assert_eq!(topics.version(), DataVersion { counter: 7, timestamp: 5 });
+    }
+
+    #[test]
+    fn the_name_server_says_which_topics_are_ordered() {
+        let folder = tempfile::tempdir().unwrap();
+        let (topics, changes) = table(&folder, &built_in());
+        topics.set_ordered(["SELF_TEST_TOPIC", "unknown"]);
+        assert!(topics.is_order("SELF_TEST_TOPIC") && !topics.is_order("TBW102"));
+        topics.set_ordered(["SELF_TEST_TOPIC"]);
+        assert_eq!(changes.load(Ordering::Relaxed), 1);
+        topics.set_ordered([]);
+        assert!(!topics.is_order("SELF_TEST_TOPIC"));
+    }
+}
