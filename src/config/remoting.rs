@@ -107,9 +107,9 @@ pub struct NettyClientConfig {
     pub channel_not_active_interval: i64,
     /// A connection without traffic is closed after this time, s. Default 120. Read at start.
     pub client_channel_max_idle_time_seconds: i32,
-    /// Send buffer of a connection, bytes. Default 131072, Java's class 65535. Read at start.
+    /// Send buffer of a connection, bytes. Default 65535; 131072 for the broker. Read at start.
     pub client_socket_snd_buf_size: i32,
-    /// Receive buffer of a connection, bytes. Default 131072, Java's class 65535. Read at start.
+    /// Receive buffer of a connection, bytes. Default 65535; 131072 for the broker. Read at start.
     pub client_socket_rcv_buf_size: i32,
     /// Buffers are pooled. Default false. Read at start.
     pub client_pooled_byte_buf_allocator_enable: bool,
@@ -130,8 +130,8 @@ impl Default for NettyClientConfig {
             connect_timeout_millis: 3000,
             channel_not_active_interval: 60_000,
             client_channel_max_idle_time_seconds: 120,
-            client_socket_snd_buf_size: 131_072,
-            client_socket_rcv_buf_size: 131_072,
+            client_socket_snd_buf_size: 65_535,
+            client_socket_rcv_buf_size: 65_535,
             client_pooled_byte_buf_allocator_enable: false,
             client_close_socket_if_timeout: false,
             use_tls: false,
@@ -149,6 +149,17 @@ impl Section for NettyClientConfig {
         ("channelNotActiveInterval", "4.3.0 does not use it either"),
         ("clientPooledByteBufAllocatorEnable", "buffers are a connection's own"),
     ];
+}
+
+impl NettyClientConfig {
+    /// The broker's defaults.
+    pub fn for_broker() -> NettyClientConfig {
+        NettyClientConfig {
+            client_socket_snd_buf_size: 131_072,
+            client_socket_rcv_buf_size: 131_072,
+            ..NettyClientConfig::default()
+        }
+    }
 }
 
 fn cpus() -> i32 {

@@ -140,3 +140,25 @@ fn dumps_have_javas_keys() {
     let client = NettyClientConfig::default();
     assert!(dump(&[&client]).contains("useTLS=false\n"));
 }
+
+/// What a stock 4.3.0 prints of its config objects; `?` stands for what depends on the machine.
+#[test]
+fn defaults_are_javas() {
+    let maps = [
+        (BrokerConfig::JAVA_CLASS, BrokerConfig::default().to_map()),
+        (NamesrvConfig::JAVA_CLASS, NamesrvConfig::default().to_map()),
+        (NettyServerConfig::JAVA_CLASS, NettyServerConfig::default().to_map()),
+        (NettyClientConfig::JAVA_CLASS, NettyClientConfig::default().to_map()),
+    ];
+    let mut seen = 0;
+    for line in include_str!("java_defaults.txt").lines() {
+        let (class, setting) = line.split_once(' ').unwrap();
+        let (key, value) = setting.split_once('=').unwrap();
+        let (_, map) = maps.iter().find(|(name, _)| *name == class).unwrap();
+        let ours = map.get(key).unwrap_or_else(|| panic!("{class} has no {key}"));
+        assert!(value == "?" || ours == value, "{class} {key}: Java has {value}, we have {ours}");
+        seen += 1;
+    }
+    // The broker has five keys more: two that Java reads past its class, three of ours or later versions.
+    assert_eq!(maps.iter().map(|(_, map)| map.len()).sum::<usize>(), seen + 5);
+}

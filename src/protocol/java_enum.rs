@@ -1,5 +1,6 @@
 //! Enums that travel as Java's names: one table line per constant. Java's JSON reader also takes a constant's
-//! ordinal, which the C++ client sends, and an empty string for none.
+//! ordinal, which the C++ client sends, and makes null of an unknown name, such as a later version's: here
+//! that is the default.
 
 macro_rules! java_enum {
     ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
@@ -50,11 +51,7 @@ macro_rules! java_enum {
                     }
 
                     fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<$type, E> {
-                        if name.is_empty() {
-                            return Ok($type::default());
-                        }
-                        let unknown = || E::invalid_value(serde::de::Unexpected::Str(name), &self);
-                        $type::of_name(name).ok_or_else(unknown)
+                        Ok($type::of_name(name).unwrap_or_default())
                     }
 
                     fn visit_u64<E: serde::de::Error>(self, ordinal: u64) -> Result<$type, E> {

@@ -106,4 +106,10 @@ mod tests {
         check(i32::MAX, "HIGHER_VERSION");
         check(-1, "V3_0_0_SNAPSHOT");
     }
+    #[test]
+    fn every_name_is_javas() {
+        let names: String = (0..615).map(|version| version_desc(version).into_owned() + "\n").collect();
+        // Of what MQVersion.getVersionDesc prints for the same numbers.
+        assert_eq!(crc32fast::hash(names.as_bytes()), 0xb8a3_bcb0);
+    }
 }

@@ -258,6 +258,8 @@ mod tests {
         assert_eq!(consumer.message_model, MessageModel::Broadcasting);
         assert_eq!(consumer.consume_from_where, ConsumeFromWhere::ConsumeFromFirstOffset);
         assert!(compat::json::from_slice::<ConsumerData>(br#"{"consumeType":2}"#).is_err());
-        assert!(compat::json::from_slice::<ConsumerData>(br#"{"consumeType":"X"}"#).is_err());
+        // A pop consumer of 5.x.
+        let later: ConsumerData = compat::json::from_slice(br#"{"consumeType":"CONSUME_POP"}"#).unwrap();
+        assert_eq!(later.consume_type, ConsumeType::ConsumePassively);
     }
 }

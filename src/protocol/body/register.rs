@@ -153,6 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn what_java_compressed_is_read() {
+        let java = "78da63606050af564ace2fcd2b492d52b232d2512ac9cc4d2d2e49cc2d50b23234b73435b634b4b034373033\
+                    af65606060026221470513050b053385604f3f771fd7f810477790a8133651fe68254323733d032034b43254\
+                    8a05009fcc1818";
+        let digits: Vec<u32> = java.chars().map(|digit| digit.to_digit(16).unwrap()).collect();
+        let data: Vec<u8> = digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect();
+        assert_eq!(RegisterBrokerBody::decode_compressed(&data).unwrap(), body());
+    }
+
+    #[test]
     fn damaged_forms_are_errors() {
         let plain = inflate(&body().encode_compressed());
         for length in 0..plain.len() {

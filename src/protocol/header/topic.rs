@@ -1,6 +1,7 @@
 //! Topics and subscription groups (codes 17, 202, 207, 208, 215, 300, 317).
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::protocol::body::topic::TopicFilterType;
 
@@ -20,7 +21,7 @@ pub struct CreateTopicRequestHeader {
     /// Bits of `protocol::perm`.
     pub perm: i32,
     /// How tags are filtered.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "known_filter_type")]
     pub topic_filter_type: TopicFilterType,
     /// Bits of `TopicSysFlag`.
     #[serde(default)]
@@ -80,4 +81,31 @@ pub struct GetConsumeStatsInBrokerHeader {
     /// Only ordered topics.
     #[serde(default)]
     pub is_order: bool,
+}
+
+/// Java: `CreateTopicRequestHeader.checkFields`, one of the few checks that it makes.
+fn known_filter_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TopicFilterType, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let unknown = || D::Error::custom(format!("topicFilterType = [{name}] value invalid"));
+    TopicFilterType::of_name(&name).ok_or_else(unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::strmap::StrMap;
+
+    #[test]
+    fn an_unknown_filter_type_is_refused() {
+        let read = |name: &str| {
+            let pairs = [("topic", "T"), ("readQueueNums", "8"), ("writeQueueNums", "8"), ("perm", "6")];
+            let mut map: StrMap = pairs.into_iter().collect();
+            map.push("topicFilterType", name);
+            map.to::<CreateTopicRequestHeader>()
+                .map(|header| header.topic_filter_type)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(read("MULTI_TAG"), Ok(TopicFilterType::MultiTag));
+        assert_eq!(read("X"), Err("topicFilterType = [X] value invalid".to_owned()));
+    }
 }

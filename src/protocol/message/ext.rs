@@ -404,6 +404,15 @@ mod tests {
     }
 
     #[test]
+    fn java_lays_it_out_so() {
+        let java = "00000068daa320a73610a6860000000300000007000000000000002a000000000000123400000000000001a2\
+                    05b23deb0a00000100001388000001a205b23dec7f00000100002a9f00000001ffffffffffffffff00000005\
+                    68656c6c6f0154000754414753016102";
+        let ours: String = encode(&message()).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(ours, java);
+    }
+
+    #[test]
     fn hosts_may_be_ipv6_in_later_versions() {
         let mut six = message();
         six.sys_flag = SYS_FLAG_STORE_HOST_V6;
