@@ -1,0 +1,219 @@
+//! Tests of the mapping, the line and the rolling.
+
+use super::*;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use tracing::{debug, info, warn};
+
+fn logged(kind: ServerKind, filter: &str, dir: &Path, work: impl FnOnce()) {
+    let options = LogOptions { dir: dir.to_owned(), filter: filter.to_owned() };
+    let (subscriber, guard) = subscriber(kind, &options).unwrap();
+    tracing::subscriber::with_default(subscriber, work);
+    drop(guard);
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_target_chooses_the_file() {
+    fn check(kind: ServerKind, target: &str, expected: &str) {
+        assert_eq!(FILES[file_for(kind, target) as usize].name, expected, "{kind:?} {target}");
+    }
+    for kind in [ServerKind::Broker, ServerKind::Standalone] {
+        check(kind, "rocketmq::store::commit_log", "store");
+        check(kind, "rocketmq::ha::master", "store");
+        check(kind, "storeerror", "storeerror");
+        check(kind, "rocketmq::storeerror", "storeerror");
+        check(kind, "rocketmq::remoting::server", "remoting");
+        check(kind, "rocketmq::broker", "broker");
+        check(kind, "rocketmq::broker::register", "broker");
+        check(kind, "rocketmq::broker::transaction", "transaction");
+        check(kind, "rocketmq::broker::queue_lock", "lock");
+        check(kind, "rocketmq::filter::parse", "filter");
+        check(kind, "stats", "stats");
+        check(kind, "watermark", "watermark");
+        check(kind, "protection", "protection");
+        check(kind, "rocketmq::namesrv::route_info", "namesrv");
+        check(kind, "rocketmq", "broker");
+        check(kind, "rocketmq::storekeeper", "broker");
+        check(kind, "rocketmqx", "broker_default");
+        check(kind, "mio::poll", "broker_default");
+    }
+    check(ServerKind::Namesrv, "rocketmq::remoting::server", "namesrv");
+    check(ServerKind::Namesrv, "rocketmq::namesrv", "namesrv");
+    check(ServerKind::Namesrv, "mio", "namesrv_default");
+    check(ServerKind::Tools, "rocketmq::client", "tools");
+    check(ServerKind::Tools, "mio", "tools_default");
+}
+
+#[test]
+fn every_file_has_its_place_in_the_table() {
+    assert_eq!(File::ToolsDefault as usize + 1, FILE_COUNT);
+    assert_eq!(FILES[File::Stats as usize].shape, Shape::NoThread);
+    assert_eq!(FILES[File::WaterMark as usize].shape, Shape::TimeOnly);
+    assert_eq!(FILES[File::Protection as usize].shape, Shape::TimeOnly);
+}
+
+#[test]
+fn a_line_has_logbacks_shape_in_the_local_time_zone() {
+    fn check(shape: Shape, message: &str, fields: &str, expected: &str) {
+        let head =
+            Head { time: Timestamp::from_second(1_542_930_871).unwrap(), level: Level::WARN, thread: "main" };
+        let said = Said { message: message.to_owned(), fields: fields.to_owned() };
+        let time_zone = TimeZone::fixed(jiff::tz::offset(2));
+        assert_eq!(line(shape, &time_zone, &head, &said), expected);
+    }
+    check(Shape::Full, "new topic", " topic=T", "2018-11-23 01:54:31 WARN main - new topic topic=T\n");
+    check(Shape::NoThread, "sum", "", "2018-11-23 01:54:31 WARN - sum\n");
+    check(Shape::TimeOnly, "[WATERMARK]", "", "2018-11-23 01:54:31 - [WATERMARK]\n");
+    check(Shape::Full, "", " a=1 b=2", "2018-11-23 01:54:31 WARN main - a=1 b=2\n");
+}
+
+#[test]
+fn fields_follow_the_message_and_stay_on_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    logged(ServerKind::Broker, "info", dir.path(), || {
+        let error = std::io::Error::other("no\nway");
+        let cause: &dyn std::error::Error = &error;
+        warn!(%cause, code = 10, topic = "T\r\n2026-01-01 forged", ok = true, what = ?"x", "request {}", "rejected");
+        debug!("below the level");
+    });
+    let text = fs::read_to_string(dir.path().join("broker.log")).unwrap();
+    let said = text.split_once(" - ").unwrap().1;
+    let expected =
+        "request rejected cause=no\\nway code=10 topic=T\\r\\n2026-01-01 forged ok=true what=\"x\"\n";
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_line_is_cut_at_its_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    logged(ServerKind::Broker, "info", dir.path(), || info!(body = "ä".repeat(LINE_BYTES), "large"));
+    let text = fs::read_to_string(dir.path().join("broker.log")).unwrap();
+    assert!(
+        text.len() <= LINE_BYTES + 2 && text.len() > LINE_BYTES - 8 && text.ends_with("ä…\n"),
+        "{}",
+        text.len()
+    );
+}
+
+#[test]
+fn files_are_created_by_their_first_line() {
+    let dir = tempfile::tempdir().unwrap();
+    logged(ServerKind::Broker, "info,mio=error", dir.path(), || {
+        info!(target: "rocketmq::store", "load over");
+        info!(target: "watermark", "[WATERMARK] Send Queue Size: 0");
+        warn!(target: "mio", "filtered out");
+    });
+    assert_eq!(names(dir.path()), ["store.log", "watermark.log"]);
+}
+
+#[test]
+fn a_level_that_does_not_parse_is_named() {
+    let options = LogOptions { dir: "unused".into(), filter: "rocketmq=loud".to_owned() };
+    let error = subscriber(ServerKind::Broker, &options).err().unwrap().to_string();
+    assert!(error.contains("\"rocketmq=loud\""), "{error}");
+}
+
+#[test]
+fn files_roll_between_lines_and_only_so_many_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = RollingFile::new(dir.path(), "store", 10, 3);
+    // Two lines of four bytes fit into ten; a batch is cut where it has to be.
+    file.write(b"aa1\naa2\nbb1\nbb2\ncc1\n").unwrap();
+    for lines in ["cc2\n", "dd1\ndd2\n", "longer than a file\n", "ee1\n"] {
+        file.write(lines.as_bytes()).unwrap();
+    }
+    file.wait();
+    let unpacked = |name: &str| {
+        let mut text = String::new();
+        let packed = fs::File::open(dir.path().join("otherdays").join(name)).unwrap();
+        flate2::read::GzDecoder::new(packed).read_to_string(&mut text).unwrap();
+        text
+    };
+    assert_eq!(names(&dir.path().join("otherdays")), ["store.1.log.gz", "store.2.log.gz", "store.3.log.gz"]);
+    assert_eq!(fs::read_to_string(dir.path().join("store.log")).unwrap(), "ee1\n");
+    assert_eq!(unpacked("store.1.log.gz"), "longer than a file\n");
+    assert_eq!(unpacked("store.2.log.gz"), "dd1\ndd2\n");
+    assert_eq!(unpacked("store.3.log.gz"), "cc1\ncc2\n");
+}
+
+#[test]
+fn a_rolled_file_left_plain_by_a_kill_is_counted_among_the_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let others = dir.path().join("otherdays");
+    fs::create_dir(&others).unwrap();
+    fs::write(others.join("store.1.log"), "interrupted\n").unwrap();
+    fs::write(others.join("store.2.log.gz"), "").unwrap();
+    let mut file = RollingFile::new(dir.path(), "store", 4, 2);
+    file.write(b"one\n").unwrap();
+    file.write(b"two\n").unwrap();
+    file.wait();
+    assert_eq!(names(&others), ["store.1.log.gz", "store.2.log"]);
+}
+
+#[test]
+fn an_existing_file_is_continued_and_a_removed_one_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.log");
+    fs::write(&path, "before\n").unwrap();
+    let mut file = RollingFile::new(dir.path(), "store", 1000, 3);
+    file.write(b"after\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "before\nafter\n");
+    fs::remove_file(&path).unwrap();
+    file.write(b"again\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "again\n");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error_until_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    fs::write(&logs, "a file in the way").unwrap();
+    let mut file = RollingFile::new(&logs, "store", 1000, 3);
+    assert!(file.write(b"lost\n").is_err() && file.failing);
+    fs::remove_file(&logs).unwrap();
+    file.write(b"kept\n").unwrap();
+    assert!(!file.failing);
+    assert_eq!(fs::read_to_string(logs.join("store.log")).unwrap(), "kept\n");
+}
+
+#[test]
+fn a_full_queue_drops_and_counts_and_never_waits() {
+    let queue = Queue::default();
+    let line = vec![b'x'; LINE_BYTES];
+    for _ in 0..QUEUE_BYTES / LINE_BYTES + 3 {
+        queue.push(File::Store, &line);
+    }
+    let (taken, dropped) = queue.take(Default::default()).unwrap();
+    assert_eq!((taken[File::Store as usize].len(), dropped), (QUEUE_BYTES, 3));
+    queue.push(File::Lock, b"room again\n");
+    queue.close();
+    queue.push(File::Lock, b"too late\n");
+    let (taken, dropped) = queue.take(Default::default()).unwrap();
+    assert_eq!((taken[File::Lock as usize].as_slice(), dropped), (&b"room again\n"[..], 1));
+    assert!(queue.take(Default::default()).is_none());
+}
+
+#[test]
+fn dropped_lines_are_told_in_the_main_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = FILES.map(|file| RollingFile::new(dir.path(), file.name, file.max_bytes, file.keep));
+    let queue = Arc::new(Queue::default());
+    queue.lock().dropped = 7;
+    queue.push(File::Store, b"one that came through\n");
+    queue.close();
+    Writer { kind: ServerKind::Broker, queue, files }.run();
+    let told = fs::read_to_string(dir.path().join("broker.log")).unwrap();
+    assert!(
+        told.ends_with(" WARN log-writer - the log could not keep up, lines were dropped count=7\n"),
+        "{told}"
+    );
+    assert_eq!(fs::read_to_string(dir.path().join("store.log")).unwrap(), "one that came through\n");
+}
