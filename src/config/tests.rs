@@ -1,3 +1,5 @@
+//! Tests of the sections, their keys, and loading from files and arguments.
+
 use super::broker::BrokerConfig;
 use super::namesrv::NamesrvConfig;
 use super::remoting::{NettyClientConfig, NettyServerConfig};

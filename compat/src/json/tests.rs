@@ -1,3 +1,5 @@
+//! Tests of reading and writing the dialect.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
