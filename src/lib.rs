@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`clock`] | the time, as tests may set it |
 //! | [`strmap`] | serde to and from flat maps of strings: request headers and properties files |
 //! | [`protocol`] | what is said: codes, headers, bodies, messages; plain data, no I/O |
 //! | [`config`] | one struct per Java config class |
@@ -15,6 +16,7 @@
 pub mod bench;
 pub mod broker;
 pub mod client;
+pub mod clock;
 pub mod config;
 pub mod logging;
 pub mod namesrv;

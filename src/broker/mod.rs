@@ -1,7 +1,6 @@
 //! The broker (Java: `BrokerController`): state tables, and the handlers of `processor` over them and the
 //! store.
 
-pub mod clock;
 pub mod consumer_offset;
 pub mod consumers;
 mod json_file;
@@ -12,6 +11,7 @@ pub mod stats;
 pub mod subscription_group;
 pub mod topic_config;
 
+pub use crate::clock;
 use crate::protocol::header::client::NotifyConsumerIdsChangedRequestHeader;
 use crate::protocol::request_code::RequestCode;
 use crate::remoting::{Command, InvokeError, Peer};

@@ -1,1 +1,287 @@
-//! config store.
+//! The store's settings (Java: `MessageStoreConfig`).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Section, in_home};
+
+/// Java: `BrokerRole`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BrokerRole {
+    #[default]
+    #[serde(rename = "ASYNC_MASTER")]
+    AsyncMaster,
+    #[serde(rename = "SYNC_MASTER")]
+    SyncMaster,
+    #[serde(rename = "SLAVE")]
+    Slave,
+}
+
+/// Java: `FlushDiskType`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FlushDiskType {
+    #[default]
+    #[serde(rename = "ASYNC_FLUSH")]
+    AsyncFlush,
+    #[serde(rename = "SYNC_FLUSH")]
+    SyncFlush,
+}
+
+/// Java: `MessageStoreConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MessageStoreConfig {
+    /// Data root. Default `~/store`.
+    pub store_path_root_dir: String,
+    /// Log directory. Default `~/store/commitlog`, whatever storePathRootDir is.
+    pub store_path_commit_log: String,
+    /// Log file size. Default 1073741824.
+    pub maped_file_size_commit_log: i32,
+    /// Queue file size, rounded to 20. Default 6000000.
+    pub maped_file_size_consume_queue: i32,
+    /// Write and read ext files. Default false.
+    pub enable_consume_queue_ext: bool,
+    /// Ext file size. Default 50331648.
+    pub mapped_file_size_consume_queue_ext: i32,
+    /// Inert: overwritten with Bloom m. Default 64.
+    pub bit_map_length_consume_queue_ext: i32,
+    /// Async flush period, ms. Default 500. Changes at run time.
+    pub flush_interval_commit_log: i32,
+    /// Pool commit period, ms. Default 200.
+    pub commit_interval_commit_log: i32,
+    /// Mutex instead of spin lock. Default false.
+    pub use_reentrant_lock_when_put_message: bool,
+    /// Sleep instead of wake-able wait. Default false.
+    pub flush_commit_log_timed: bool,
+    /// Queue flush period, ms. Default 1000. Changes at run time.
+    pub flush_interval_consume_queue: i32,
+    /// Cleaning period, ms. Default 10000.
+    pub clean_resource_interval: i32,
+    /// Pause between log deletions, ms. Default 100.
+    pub delete_commit_log_files_interval: i32,
+    /// Pause between queues, ms. Default 100.
+    pub delete_consume_queue_files_interval: i32,
+    /// Force unmap after, ms. Default 120000.
+    pub destroy_maped_file_interval_forcibly: i32,
+    /// Retry first undeleted file, ms. Default 120000.
+    pub redelete_hanged_file_interval: i32,
+    /// Deletion hours, `;`-separated. Default 04. Changes at run time.
+    pub delete_when: String,
+    /// Space trigger %, clamp 10..95. Default 75. Changes at run time.
+    pub disk_max_used_space_ratio: i32,
+    /// Log retention hours; txn age limit. Default 72. Changes at run time.
+    pub file_reserved_time: i32,
+    /// Dead. Default 600000.
+    pub put_msg_index_hight_water: i32,
+    /// Record and batch limit (buffers sized at boot). Default 4194304. Changes at run time.
+    pub max_message_size: i32,
+    /// CRC during recovery scan. Default true.
+    #[serde(rename = "checkCRCOnRecover")]
+    pub check_crc_on_recover: bool,
+    /// Min dirty pages to flush. Default 4. Changes at run time.
+    pub flush_commit_log_least_pages: i32,
+    /// Min pages to commit. Default 4.
+    pub commit_commit_log_least_pages: i32,
+    /// Warm-upync step. Default 4096.
+    pub flush_least_pages_when_warm_maped_file: i32,
+    /// Min dirty queue pages. Default 2. Changes at run time.
+    pub flush_consume_queue_least_pages: i32,
+    /// Full log flush, ms. Default 10000. Changes at run time.
+    pub flush_commit_log_thorough_interval: i32,
+    /// Full commit, ms. Default 200.
+    pub commit_commit_log_thorough_interval: i32,
+    /// Full queue flush + checkpoint, ms. Default 60000. Changes at run time.
+    pub flush_consume_queue_thorough_interval: i32,
+    /// Pull byte limit, hot. Default 262144. Changes at run time.
+    pub max_transfer_bytes_on_message_in_memory: i32,
+    /// Pull count limit, hot. Default 32. Changes at run time.
+    pub max_transfer_count_on_message_in_memory: i32,
+    /// Pull byte limit, cold. Default 65536. Changes at run time.
+    pub max_transfer_bytes_on_message_in_disk: i32,
+    /// Pull count limit, cold. Default 8. Changes at run time.
+    pub max_transfer_count_on_message_in_disk: i32,
+    /// RAM % deemed hot (slave −10 rule runs before the file is read: never applies). Default 40. Changes at run time.
+    pub access_message_in_memory_max_ratio: i32,
+    /// Build index. Default true.
+    pub message_index_enable: bool,
+    /// Index slots. Default 5000000.
+    pub max_hash_slot_num: i32,
+    /// Index entries. Default 20000000.
+    pub max_index_num: i32,
+    /// Query result cap. Default 64. Changes at run time.
+    pub max_msgs_num_batch: i32,
+    /// Recovery start honours index stamp. Default false.
+    pub message_index_safe: bool,
+    /// Inert: listenPort + 1. Default 10912.
+    pub ha_listen_port: i32,
+    /// HA heartbeat, ms. Default 5000.
+    pub ha_send_heartbeat_interval: i32,
+    /// HA silence limit, ms. Default 20000.
+    pub ha_housekeeping_interval: i32,
+    /// HA frame body limit. Default 32768.
+    pub ha_transfer_batch_size: i32,
+    /// Fixed HA target (slave). Default empty.
+    pub ha_master_address: String,
+    /// Max lag for sync master. Default 268435456. Changes at run time.
+    pub ha_slave_fallbehind_max: i32,
+    /// ASYNC_MASTER, SYNC_MASTER, SLAVE (services chosen at boot, puts look live). Default ASYNC_MASTER.
+    pub broker_role: BrokerRole,
+    /// Or SYNC_FLUSH; live change breaks puts. Default ASYNC_FLUSH.
+    pub flush_disk_type: FlushDiskType,
+    /// Disk and slave wait, ms. Default 5000. Changes at run time.
+    pub sync_flush_timeout: i32,
+    /// Delay levels. Default 18 levels from 1s to 2h.
+    pub message_delay_level: String,
+    /// Persist delayOffset. Default 10000.
+    pub flush_delay_offset_interval: i64,
+    /// Allow immediate cleaning. Default true. Changes at run time.
+    pub clean_file_forcibly_enable: bool,
+    /// Touch and lock new log files. Default false.
+    pub warm_maped_file_enable: bool,
+    /// Slave corrects offsets. Default false. Changes at run time.
+    pub offset_check_in_slave: bool,
+    /// Dump stacks on long lock. Default false.
+    pub debug_lock_enable: bool,
+    /// Stops dispatch; effectively broken. Default false.
+    pub duplication_enable: bool,
+    /// Record read lag statistic. Default true.
+    pub disk_fall_recorded: bool,
+    /// Put lock busy threshold, ms. Default 1000. Changes at run time.
+    pub os_page_cache_busy_time_out_mills: i64,
+    /// Max for unique-key query. Default 32. Changes at run time.
+    pub default_query_max_num: i32,
+    /// Off-heap write pool. Default false.
+    pub transient_store_pool_enable: bool,
+    /// Pool buffers. Default 5.
+    pub transient_store_pool_size: i32,
+    /// Refuse allocation without buffer. Default false.
+    pub fast_fail_if_no_buffer_in_store_pool: bool,
+}
+
+impl Default for MessageStoreConfig {
+    fn default() -> MessageStoreConfig {
+        MessageStoreConfig {
+            store_path_root_dir: in_home("store"),
+            store_path_commit_log: in_home("store/commitlog"),
+            maped_file_size_commit_log: 1_073_741_824,
+            maped_file_size_consume_queue: 6_000_000,
+            enable_consume_queue_ext: false,
+            mapped_file_size_consume_queue_ext: 50_331_648,
+            bit_map_length_consume_queue_ext: 64,
+            flush_interval_commit_log: 500,
+            commit_interval_commit_log: 200,
+            use_reentrant_lock_when_put_message: false,
+            flush_commit_log_timed: false,
+            flush_interval_consume_queue: 1000,
+            clean_resource_interval: 10_000,
+            delete_commit_log_files_interval: 100,
+            delete_consume_queue_files_interval: 100,
+            destroy_maped_file_interval_forcibly: 120_000,
+            redelete_hanged_file_interval: 120_000,
+            delete_when: "04".to_owned(),
+            disk_max_used_space_ratio: 75,
+            file_reserved_time: 72,
+            put_msg_index_hight_water: 600_000,
+            max_message_size: 4_194_304,
+            check_crc_on_recover: true,
+            flush_commit_log_least_pages: 4,
+            commit_commit_log_least_pages: 4,
+            flush_least_pages_when_warm_maped_file: 4096,
+            flush_consume_queue_least_pages: 2,
+            flush_commit_log_thorough_interval: 10_000,
+            commit_commit_log_thorough_interval: 200,
+            flush_consume_queue_thorough_interval: 60_000,
+            max_transfer_bytes_on_message_in_memory: 262_144,
+            max_transfer_count_on_message_in_memory: 32,
+            max_transfer_bytes_on_message_in_disk: 65_536,
+            max_transfer_count_on_message_in_disk: 8,
+            access_message_in_memory_max_ratio: 40,
+            message_index_enable: true,
+            max_hash_slot_num: 5_000_000,
+            max_index_num: 20_000_000,
+            max_msgs_num_batch: 64,
+            message_index_safe: false,
+            ha_listen_port: 10_912,
+            ha_send_heartbeat_interval: 5000,
+            ha_housekeeping_interval: 20_000,
+            ha_transfer_batch_size: 32_768,
+            ha_master_address: String::new(),
+            ha_slave_fallbehind_max: 268_435_456,
+            broker_role: BrokerRole::AsyncMaster,
+            flush_disk_type: FlushDiskType::AsyncFlush,
+            sync_flush_timeout: 5000,
+            message_delay_level: "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h".to_owned(),
+            flush_delay_offset_interval: 10_000,
+            clean_file_forcibly_enable: true,
+            warm_maped_file_enable: false,
+            offset_check_in_slave: false,
+            debug_lock_enable: false,
+            duplication_enable: false,
+            disk_fall_recorded: true,
+            os_page_cache_busy_time_out_mills: 1000,
+            default_query_max_num: 32,
+            transient_store_pool_enable: false,
+            transient_store_pool_size: 5,
+            fast_fail_if_no_buffer_in_store_pool: false,
+        }
+    }
+}
+
+impl Section for MessageStoreConfig {
+    const JAVA_CLASS: &str = "MessageStoreConfig";
+    const IMPORTANT: &[&str] = &[
+        "storePathRootDir",
+        "storePathCommitLog",
+        "flushIntervalCommitLog",
+        "commitIntervalCommitLog",
+        "flushCommitLogTimed",
+        "deleteWhen",
+        "fileReservedTime",
+        "maxTransferBytesOnMessageInMemory",
+        "maxTransferCountOnMessageInMemory",
+        "maxTransferBytesOnMessageInDisk",
+        "maxTransferCountOnMessageInDisk",
+        "accessMessageInMemoryMaxRatio",
+        "messageIndexEnable",
+        "messageIndexSafe",
+        "haMasterAddress",
+        "brokerRole",
+        "flushDiskType",
+        "cleanFileForciblyEnable",
+        "transientStorePoolEnable",
+    ];
+    const RUNTIME: &[&str] = &[
+        "flushIntervalCommitLog",
+        "flushCommitLogLeastPages",
+        "flushCommitLogThoroughInterval",
+        "flushIntervalConsumeQueue",
+        "flushConsumeQueueLeastPages",
+        "flushConsumeQueueThoroughInterval",
+        "maxTransferBytesOnMessageInMemory",
+        "maxTransferCountOnMessageInMemory",
+        "maxTransferBytesOnMessageInDisk",
+        "maxTransferCountOnMessageInDisk",
+        "accessMessageInMemoryMaxRatio",
+        "maxMessageSize",
+        "syncFlushTimeout",
+        "osPageCacheBusyTimeOutMills",
+        "offsetCheckInSlave",
+        "deleteWhen",
+        "fileReservedTime",
+        "diskMaxUsedSpaceRatio",
+        "cleanFileForciblyEnable",
+        "haSlaveFallbehindMax",
+        "defaultQueryMaxNum",
+        "maxMsgsNumBatch",
+    ];
+    const INERT: &[(&str, &str)] = &[
+        ("putMsgIndexHightWater", "4.3.0 does not use it either"),
+        ("bitMapLengthConsumeQueueExt", "the Bloom filter decides it, as in 4.3.0"),
+        ("haListenPort", "it is always listenPort + 1, as in 4.3.0"),
+        (
+            "useReentrantLockWhenPutMessage",
+            "the append lock neither spins for long nor is it held across a system call",
+        ),
+        ("duplicationEnable", "4.3.0 stops dispatching with it"),
+        ("debugLockEnable", "there are no Java threads to dump"),
+    ];
+}

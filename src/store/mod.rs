@@ -1,1 +1,667 @@
-//! store.
+//! Messages on disk (Java: `DefaultMessageStore`): one commit log for all topics, a consume queue for each
+//! queue of a topic. Synchronous: it opens no socket and never awaits, but may hand back a future that others
+//! await ([`FlushTicket`]).
+//!
+//! Lock order: append lock (`CommitLog`) → queue table (`Queues`). Dispatch lock → queue table → listener. The
+//! append lock and the dispatch lock are held together by topic deletion only, dispatch first. No lock is held
+//! while a file is written to disk, but for the space of a commit log's first bytes.
+
+pub mod checkpoint;
+pub mod commit_log;
+pub mod consume_queue;
+pub mod delay;
+mod dispatch;
+pub mod files;
+mod flush;
+mod get;
+mod lock_file;
+pub mod mapped_file;
+mod put;
+pub mod queues;
+pub mod record;
+mod recover;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::config::store::{FlushDiskType, MessageStoreConfig};
+use crate::protocol::topic;
+
+use checkpoint::{Checkpoint, Part};
+use commit_log::CommitLog;
+use delay::DelayLevels;
+use dispatch::{Dispatcher, Left};
+use files::Files;
+use flush::FlushQueue;
+pub use flush::FlushTicket;
+pub use get::{GetResult, GetStatus, MessageFilter};
+use lock_file::LockFile;
+pub use mapped_file::MappedSlice;
+pub use put::{NewMessage, PutResult, PutStatus};
+use queues::Queues;
+
+/// Records that a caller gives their entries before it leaves the rest to the thread that stands by.
+const DISPATCH_SHARE: usize = 4096;
+/// How long the standing-by thread waits before it tries again what failed.
+const DISPATCH_RETRY: Duration = Duration::from_millis(100);
+
+/// Why the store does not open, or what went wrong on disk.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{} is in use: another broker, ours or Java, runs on it. Stop that one, or give this one another \
+             storePathRootDir", .0.display())]
+    Locked(PathBuf),
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("{} has {found} bytes, not the {expected} of mapedFileSizeCommitLog: set mapedFileSizeCommitLog as \
+             the broker had it that wrote this log, or restore the file", path.display())]
+    FileLength { path: PathBuf, found: u64, expected: usize },
+    #[error("{} does not follow the file before it: files of the commit log are missing. Restore them, or move \
+             this file and all later ones away", path.display())]
+    FileGap { path: PathBuf },
+    #[error("{0}")]
+    Config(String),
+}
+
+/// Told of each message that has become readable.
+pub trait ArrivalListener: Send + Sync {
+    /// A queue has entries up to `max_queue_offset`. Called under the dispatch lock: it must be quick.
+    fn arriving(&self, topic: &str, queue_id: i32, max_queue_offset: i64, tags_code: i64);
+}
+
+/// What may differ from an ordinary broker's store.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    pub clock: Clock,
+    /// Physical memory, by which messages count as cold; `None` asks the system.
+    pub memory_bytes: Option<u64>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> OpenOptions {
+        OpenOptions { clock: Clock::system(), memory_bytes: None }
+    }
+}
+
+/// A data directory, open.
+pub struct MessageStore {
+    config: MessageStoreConfig,
+    clock: Clock,
+    memory_bytes: u64,
+    levels: DelayLevels,
+    log: CommitLog,
+    queues: Queues,
+    checkpoint: Checkpoint,
+    dispatcher: Mutex<Dispatcher>,
+    /// Commit-log offset up to which messages have their entries; the dispatcher's position for all to see.
+    dispatched_to: AtomicI64,
+    listener: OnceLock<Arc<dyn ArrivalListener>>,
+    flush: Arc<FlushQueue>,
+    /// Commit-log offset up to which the log is on disk.
+    flushed_to: AtomicI64,
+    /// No more puts: shutting down.
+    is_stopping: AtomicBool,
+    /// Why puts are refused, if they are.
+    trouble: Mutex<Trouble>,
+    is_troubled: AtomicBool,
+    standby: Standby,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    _lock: LockFile,
+}
+
+/// What keeps the store from taking messages.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// The disk did not take what was written: nothing more is promised until a restart.
+    flush: Option<String>,
+    /// Entries cannot be written just now.
+    dispatch: Option<String>,
+}
+
+/// Orders for the threads in the background.
+#[derive(Default)]
+struct Standby {
+    state: Mutex<StandbyState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct StandbyState {
+    dispatch_is_due: bool,
+    stop: bool,
+}
+
+/// Whether a topic's name may stand in a path and in a record.
+fn is_topic(name: &str) -> bool {
+    topic::check_topic(name).is_ok()
+}
+
+impl MessageStore {
+    /// Opens a data directory: takes its lock, finds the log's end, brings the queues in line, and starts the
+    /// threads that write to disk.
+    pub fn open(config: MessageStoreConfig, options: OpenOptions) -> Result<Arc<MessageStore>, Error> {
+        let levels = DelayLevels::parse(&config.message_delay_level).map_err(Error::Config)?;
+        let root = PathBuf::from(&config.store_path_root_dir);
+        std::fs::create_dir_all(&root).map_err(|source| Error::Io {
+            what: "create",
+            path: root.clone(),
+            source,
+        })?;
+        let lock = LockFile::take(&root)?;
+        let abort = root.join("abort");
+        let is_clean = !abort.exists();
+        let checkpoint = Checkpoint::open(&root.join("checkpoint"))?;
+        let files = open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
+        let queue_file_bytes = usize::try_from(config.maped_file_size_consume_queue)
+            .map_err(|_| Error::Config("mapedFileSizeConsumeQueue is negative".to_owned()))?;
+        let queues = Queues::open(root.join("consumequeue"), queue_file_bytes)?;
+        let mut dispatcher = Dispatcher::new(0);
+        let end = recover_log(&config, &files, &queues, &checkpoint, &levels, &mut dispatcher, is_clean)?;
+        std::fs::write(&abort, []).map_err(|source| Error::Io { what: "create", path: abort, source })?;
+        let memory_bytes = options.memory_bytes.unwrap_or_else(|| rustix::system::sysinfo().totalram as u64);
+        let store = Arc::new(MessageStore {
+            clock: options.clock,
+            memory_bytes,
+            levels,
+            log: CommitLog::new(files),
+            queues,
+            checkpoint,
+            dispatcher: Mutex::new(Dispatcher::new(end)),
+            dispatched_to: AtomicI64::new(end),
+            listener: OnceLock::new(),
+            flush: Arc::default(),
+            flushed_to: AtomicI64::new(end),
+            is_stopping: AtomicBool::new(false),
+            trouble: Mutex::default(),
+            is_troubled: AtomicBool::new(false),
+            standby: Standby::default(),
+            threads: Mutex::default(),
+            _lock: lock,
+            config,
+        });
+        store.start_threads()?;
+        Ok(store)
+    }
+
+    fn start_threads(self: &Arc<MessageStore>) -> Result<(), Error> {
+        type Body = fn(&MessageStore);
+        let bodies: [(&str, Body); 4] = [
+            ("store-allocate", |store| store.log.allocate_ahead()),
+            ("store-flush", MessageStore::keep_flushing),
+            ("store-dispatch", MessageStore::stand_by),
+            ("store-queues", MessageStore::keep_flushing_queues),
+        ];
+        for (name, body) in bodies {
+            let store = Arc::clone(self);
+            let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || body(&store));
+            let thread =
+                thread.map_err(|error| Error::Config(format!("thread {name} not started: {error}")))?;
+            self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(())
+    }
+
+    /// Who is to be told of arriving messages; the first one stays.
+    pub fn set_arrival_listener(&self, listener: Arc<dyn ArrivalListener>) {
+        if self.listener.set(listener).is_err() {
+            tracing::error!("the store has an arrival listener already");
+        }
+    }
+
+    /// The store's settings.
+    pub fn config(&self) -> &MessageStoreConfig {
+        &self.config
+    }
+
+    /// Gives the messages that were appended their places in the queues, or leaves it to somebody who is just
+    /// doing that. To be called after appending, when nothing waits for the caller any more.
+    pub fn dispatch(&self) {
+        loop {
+            if self.dispatched_to.load(Ordering::Acquire) >= self.log.end() {
+                return;
+            }
+            let mut dispatcher = match self.dispatcher.try_lock() {
+                Ok(dispatcher) => dispatcher,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                // The holder looks at the log's end once more after it has let go (below): the fences make sure
+                // that either it sees our message then, or we would have found the lock free.
+                Err(TryLockError::WouldBlock) => {
+                    fence(Ordering::SeqCst);
+                    match self.dispatcher.try_lock() {
+                        Ok(dispatcher) => dispatcher,
+                        Err(_) => return,
+                    }
+                }
+            };
+            let is_done = self.dispatch_share(&mut dispatcher);
+            drop(dispatcher);
+            if !is_done {
+                self.ask_standby();
+                return;
+            }
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// One caller's share of dispatching; whether the log's end was reached.
+    fn dispatch_share(&self, dispatcher: &mut Dispatcher) -> bool {
+        let listener = self.listener.get().map(|listener| &**listener);
+        let left = dispatcher.run(&self.log, &self.queues, &self.levels, listener, DISPATCH_SHARE);
+        self.dispatched_to.store(dispatcher.position(), Ordering::Release);
+        match left {
+            Ok(left) => {
+                self.set_trouble(|trouble| trouble.dispatch = None);
+                left == Left::Nothing
+            }
+            Err(error) => {
+                self.set_trouble(|trouble| {
+                    if trouble.dispatch.is_none() {
+                        tracing::error!(%error, "consume queue entry not written; no messages are taken until it is");
+                    }
+                    trouble.dispatch = Some(error.to_string());
+                });
+                false
+            }
+        }
+    }
+
+    fn ask_standby(&self) {
+        self.standby.state.lock().unwrap_or_else(PoisonError::into_inner).dispatch_is_due = true;
+        self.standby.changed.notify_all();
+    }
+
+    /// The body of the thread that dispatches what callers leave over.
+    fn stand_by(&self) {
+        loop {
+            let state = self.standby.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let idle = |state: &mut StandbyState| !state.dispatch_is_due && !state.stop;
+            // The time-out makes sure that nothing depends on a caller who forgot.
+            let (mut state, _) = self
+                .standby
+                .changed
+                .wait_timeout_while(state, DISPATCH_RETRY, idle)
+                .unwrap_or_else(PoisonError::into_inner);
+            if state.stop {
+                return;
+            }
+            state.dispatch_is_due = false;
+            drop(state);
+            if self.dispatched_to.load(Ordering::Acquire) < self.log.end() {
+                let is_done = self.dispatch_share(&mut self.dispatcher());
+                if !is_done && self.trouble().dispatch.is_none() {
+                    self.ask_standby();
+                }
+            }
+        }
+    }
+
+    fn dispatcher(&self) -> MutexGuard<'_, Dispatcher> {
+        self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_trouble(&self, change: impl FnOnce(&mut Trouble)) {
+        // The lock is spared while nothing is wrong and nothing is to be told.
+        let mut told = Trouble::default();
+        if !self.is_troubled.load(Ordering::Acquire) {
+            change(&mut told);
+            if told.flush.is_none() && told.dispatch.is_none() {
+                return;
+            }
+            let mut trouble = self.trouble();
+            trouble.flush = told.flush.or(trouble.flush.take());
+            trouble.dispatch = told.dispatch.or(trouble.dispatch.take());
+            self.is_troubled.store(true, Ordering::Release);
+            return;
+        }
+        let mut trouble = self.trouble();
+        change(&mut trouble);
+        self.is_troubled.store(trouble.flush.is_some() || trouble.dispatch.is_some(), Ordering::Release);
+    }
+
+    /// The body of the thread that brings the log to the disk.
+    fn keep_flushing(&self) {
+        let config = &self.config;
+        let is_sync = config.flush_disk_type == FlushDiskType::SyncFlush;
+        let interval = Duration::from_millis(config.flush_interval_commit_log.max(1) as u64);
+        let thorough = Duration::from_millis(config.flush_commit_log_thorough_interval.max(0) as u64);
+        let least_bytes =
+            i64::from(config.flush_commit_log_least_pages.max(0)) * mapped_file::PAGE_BYTES as i64;
+        let mut flushed_at = Instant::now();
+        loop {
+            let (waiting, stop) = self.flush.next_round(interval);
+            let unflushed = self.log.end() - self.flushed_to.load(Ordering::Acquire);
+            let is_due = is_sync || stop || flushed_at.elapsed() >= thorough || unflushed >= least_bytes;
+            if is_due && unflushed > 0 {
+                self.flush_log();
+                flushed_at = Instant::now();
+            }
+            let status = if self.trouble().flush.is_some() {
+                PutStatus::ServiceNotAvailable
+            } else {
+                PutStatus::PutOk
+            };
+            let flushed_to = self.flushed_to.load(Ordering::Acquire);
+            let mut left = Vec::new();
+            for one in waiting {
+                if one.end <= flushed_to || status != PutStatus::PutOk {
+                    // Whoever gave up waiting has had his answer.
+                    let _ = one.done.send(status);
+                } else {
+                    left.push(one);
+                }
+            }
+            self.flush.put_back(left);
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Writes the log to disk up to where it ends now.
+    fn flush_log(&self) {
+        let store_timestamp_ms = self.log.last_store_timestamp_ms();
+        let end = self.log.end();
+        let mut from = self.flushed_to.load(Ordering::Acquire);
+        while from < end && self.trouble().flush.is_none() {
+            let Some(file) = self.log.files().at(from as u64) else { return };
+            if let Err(error) = file.sync() {
+                let path = file.path().display();
+                tracing::error!(file = %path, %error,
+                    "the disk did not take the commit log; no messages are taken until the broker is restarted");
+                self.set_trouble(|trouble| trouble.flush = Some(format!("{path}: {error}")));
+                return;
+            }
+            from = end.min(file.from() as i64 + file.length() as i64);
+            self.flushed_to.store(from, Ordering::Release);
+        }
+        self.checkpoint.advance(Part::CommitLog, store_timestamp_ms);
+    }
+
+    /// The body of the thread that brings the queues and the checkpoint to the disk.
+    fn keep_flushing_queues(&self) {
+        let config = &self.config;
+        let interval = Duration::from_millis(config.flush_interval_consume_queue.max(1) as u64);
+        let thorough = Duration::from_millis(config.flush_consume_queue_thorough_interval.max(0) as u64);
+        let least_pages = usize::try_from(config.flush_consume_queue_least_pages).unwrap_or(0);
+        let mut flushed_at = Instant::now();
+        loop {
+            let state = self.standby.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let deadline = Instant::now() + interval;
+            let running = |state: &mut StandbyState| !state.stop && Instant::now() < deadline;
+            let (state, _) = self
+                .standby
+                .changed
+                .wait_timeout_while(state, interval, running)
+                .unwrap_or_else(PoisonError::into_inner);
+            if state.stop {
+                return;
+            }
+            drop(state);
+            let is_thorough = flushed_at.elapsed() >= thorough;
+            if is_thorough {
+                flushed_at = Instant::now();
+            }
+            if let Err(error) = self.flush_queues(if is_thorough { 0 } else { least_pages }) {
+                tracing::error!(%error, "consume queue not written to disk; it is tried again");
+            }
+        }
+    }
+
+    /// Writes queues with so many dirty pages to disk; with 0 all, and then the checkpoint says so.
+    fn flush_queues(&self, least_pages: usize) -> Result<(), Error> {
+        let store_timestamp_ms = self.dispatcher().store_timestamp_ms();
+        for queue in self.queues.all() {
+            queue.flush(least_pages)?;
+        }
+        if least_pages == 0 {
+            self.checkpoint.advance(Part::ConsumeQueues, store_timestamp_ms);
+            self.checkpoint.write()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the append lock has been held for longer than a healthy disk ever needs.
+    pub fn is_page_cache_busy(&self) -> bool {
+        let limit_ms = self.config.os_page_cache_busy_time_out_mills;
+        self.log.locked_since_ms().is_some_and(|since| {
+            let held_ms = self.clock.now_ms() - since;
+            // Java: a time that long is a clock that was set.
+            held_ms > limit_ms && held_ms < 10_000_000
+        })
+    }
+
+    /// Offset behind the newest message.
+    pub fn max_commit_log_offset(&self) -> i64 {
+        self.log.end()
+    }
+
+    /// Offset of the oldest byte of the log; -1 in an empty store.
+    pub fn min_commit_log_offset(&self) -> i64 {
+        self.log.start()
+    }
+
+    /// Offset up to which the log is on disk.
+    pub fn flushed_offset(&self) -> i64 {
+        self.flushed_to.load(Ordering::Acquire)
+    }
+
+    /// Bytes of the log that have no entries yet.
+    pub fn dispatch_behind_bytes(&self) -> i64 {
+        self.log.end() - self.dispatched_to.load(Ordering::Acquire)
+    }
+
+    /// How full the disks are, and what is wrong.
+    pub fn status(&self) -> StoreStatus {
+        let trouble = self.trouble();
+        let reason = trouble.flush.clone().or_else(|| trouble.dispatch.clone());
+        StoreStatus {
+            commit_log_ratio: used_ratio(Path::new(&self.config.store_path_commit_log)),
+            consume_queue_ratio: used_ratio(self.queues.folder()),
+            index_ratio: used_ratio(&Path::new(&self.config.store_path_root_dir).join("index")),
+            reason,
+        }
+    }
+
+    /// Takes a topic's queues away and deletes their files. Messages stay in the log.
+    pub fn delete_topic(&self, topic: &str) -> Result<(), Error> {
+        // Under both locks: no message of the topic is appended or dispatched to a queue that goes away.
+        let mut dispatcher = self.dispatcher();
+        dispatcher.forget_queue();
+        let queues = self.log.while_locked(|| {
+            let queues = self.queues.remove(topic);
+            queues.iter().for_each(|queue| queue.remove());
+            queues
+        });
+        for queue in &queues {
+            queue.delete()?;
+        }
+        drop(dispatcher);
+        let folder = self.queues.folder().join(topic);
+        if is_topic(topic) && folder.exists() {
+            std::fs::remove_dir(&folder).map_err(|source| Error::Io {
+                what: "delete",
+                path: folder,
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Stops taking messages, brings everything to the disk and gives the directory back.
+    pub fn shutdown(&self) -> Result<(), Error> {
+        if self.is_stopping.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        // An append that had passed its check before the flag was set is over when the lock is free.
+        self.log.while_locked(|| ());
+        while self.dispatched_to.load(Ordering::Acquire) < self.log.end() && self.trouble().dispatch.is_none()
+        {
+            self.dispatch_share(&mut self.dispatcher());
+        }
+        self.stop_threads();
+        if let Some(reason) = &self.trouble().flush {
+            return Err(Error::Config(format!("the commit log was not written to disk: {reason}")));
+        }
+        self.flush_log();
+        self.flush_queues(0)?;
+        if self.dispatch_behind_bytes() == 0 {
+            let abort = Path::new(&self.config.store_path_root_dir).join("abort");
+            std::fs::remove_file(&abort).map_err(|source| Error::Io {
+                what: "delete",
+                path: abort,
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Ends the threads and nothing else: what a killed process leaves behind.
+    pub fn abandon(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+        self.stop_threads();
+    }
+
+    fn stop_threads(&self) {
+        self.standby.state.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
+        self.standby.changed.notify_all();
+        self.flush.stop();
+        self.log.stop_allocating();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store had panicked");
+            }
+        }
+    }
+}
+
+/// Opens the log's files; strict, because a file that is passed over is lost in silence.
+fn open_log(folder: &Path, file_bytes: i32) -> Result<Files, Error> {
+    const FILE_MIN_BYTES: usize = mapped_file::PAGE_BYTES;
+    let file_bytes = usize::try_from(file_bytes).unwrap_or(0);
+    if file_bytes < FILE_MIN_BYTES {
+        let text =
+            format!("mapedFileSizeCommitLog is {file_bytes}: at least {FILE_MIN_BYTES} bytes are needed");
+        return Err(Error::Config(text));
+    }
+    let listing = files::list(folder).map_err(|source| Error::Io {
+        what: "read folder",
+        path: folder.to_owned(),
+        source,
+    })?;
+    for name in listing.foreign {
+        tracing::warn!(folder = %folder.display(), name, "not a commit log file, left alone");
+    }
+    let mut offsets: Vec<u64> = Vec::new();
+    for (offset, found) in listing.files {
+        let path = folder.join(files::file_name(offset));
+        if found != file_bytes as u64 {
+            return Err(Error::FileLength { path, found, expected: file_bytes });
+        }
+        if offsets.last().is_some_and(|last| last + file_bytes as u64 != offset) {
+            return Err(Error::FileGap { path });
+        }
+        offsets.push(offset);
+    }
+    Files::open(folder.to_owned(), file_bytes, &offsets)
+}
+
+/// Finds the log's end, gives missing entries, cuts what is not there.
+fn recover_log(
+    config: &MessageStoreConfig,
+    files: &Files,
+    queues: &Queues,
+    checkpoint: &Checkpoint,
+    levels: &DelayLevels,
+    dispatcher: &mut Dispatcher,
+    is_clean: bool,
+) -> Result<i64, Error> {
+    let began = Instant::now();
+    if files.count() == 0 {
+        for queue in queues.all() {
+            tracing::error!(topic = %queue.topic(), queue_id = queue.queue_id(),
+                "consume queue without a commit log deleted");
+            queue.delete()?;
+        }
+        return Ok(0);
+    }
+    let start = recover::starting_point(files, queues, checkpoint, is_clean);
+    let found = recover::walk(files, queues, start, config.check_crc_on_recover, |record| {
+        dispatcher.dispatch(record, queues, levels, None)
+    })?;
+    files.truncate(found.end)?;
+    clear_behind(files, found.end)?;
+    let log_start = files.first().map_or(0, |file| file.from() as i64);
+    for queue in queues.all() {
+        queue.truncate(found.end as i64)?;
+        queue.correct_start(log_start);
+    }
+    let took_ms = began.elapsed().as_millis() as u64;
+    tracing::info!(
+        is_clean,
+        from = start,
+        to = found.end,
+        records = found.records,
+        damaged_bytes = found.damaged_bytes,
+        took_ms,
+        "commit log recovered"
+    );
+    Ok(found.end as i64)
+}
+
+/// Zeros what an old log may have left right behind the end, lest it look like a record after the next stop.
+fn clear_behind(files: &Files, end: u64) -> Result<(), Error> {
+    let Some(file) = files.last().filter(|file| file.from() + file.published() as u64 == end) else {
+        return Ok(());
+    };
+    let at = file.published();
+    let count = mapped_file::PAGE_BYTES.min(file.length() - at);
+    if count == 0 || file.next_data(at) >= at + count {
+        return Ok(());
+    }
+    let path = file.path().to_owned();
+    file.reserve(at + count).map_err(|source| Error::Io { what: "allocate space in", path, source })?;
+    file.write(at, &vec![0; count]);
+    Ok(())
+}
+
+/// Used part of the file system that a path is on; -1 where that cannot be told, as in Java.
+fn used_ratio(path: &Path) -> f64 {
+    match rustix::fs::statvfs(path) {
+        Ok(stat) if stat.f_blocks > 0 => 1.0 - stat.f_bfree as f64 / stat.f_blocks as f64,
+        _ => -1.0,
+    }
+}
+
+/// How full the disks are; printed as Java's remarks print it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoreStatus {
+    pub commit_log_ratio: f64,
+    pub consume_queue_ratio: f64,
+    pub index_ratio: f64,
+    /// Why messages are refused, if they are.
+    pub reason: Option<String>,
+}
+
+impl fmt::Display for StoreStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StoreStatus { commit_log_ratio, consume_queue_ratio, index_ratio, .. } = self;
+        write!(f, "CL: {commit_log_ratio:5.2} CQ: {consume_queue_ratio:5.2} INDEX: {index_ratio:5.2}")
+    }
+}
+
+impl fmt::Debug for MessageStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageStore").field("root", &self.config.store_path_root_dir).finish_non_exhaustive()
+    }
+}

@@ -1,5 +1,5 @@
-//! The time that the broker's tables see, so that expiry can be tested without waiting. Not a timer: whoever
-//! waits does so with tokio.
+//! The time that tables and the store see, so that expiry and recovery can be tested without waiting. Not a timer:
+//! whoever waits does so with tokio or a condition variable.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,0 +1,289 @@
+//! Messages out: pulls, answered at once or held until a message arrives (11, and 361 of later clients). Java:
+//! `PullMessageProcessor`. What is in a queue is the store's to say, and who waits is `long_polling`'s.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::broker::Broker;
+use crate::config::store::BrokerRole;
+use crate::protocol::body::{MessageQueue, OffsetMovedEvent, SubscriptionData, SubscriptionGroupConfig};
+use crate::protocol::header::pull::{PullMessageRequestHeader, PullMessageResponseHeader};
+use crate::protocol::message::{self, Properties};
+use crate::protocol::response_code::ResponseCode;
+use crate::protocol::{faq, perm, sys_flag, topic};
+use crate::remoting::{Answer, Body, Command, Fault, Peer, Response};
+use crate::store::{GetResult, GetStatus, MappedSlice, MessageFilter, NewMessage};
+
+/// Codes 11 and 361.
+pub fn pull_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) -> Answer {
+    let answer = command.header::<PullMessageRequestHeader<'_>>().map_err(Fault::from).and_then(|header| {
+        let pull = Pull::check(broker, peer.remote(), &header)?;
+        // The consumer's offset travels with the pull, and counts however the pull ends.
+        let is_slave = broker.store_config.broker_role == BrokerRole::Slave;
+        if header.sys_flag & sys_flag::PULL_COMMIT_OFFSET != 0 && !is_slave {
+            let (group, topic) = (header.consumer_group, header.topic);
+            broker.offsets.commit(group, topic, header.queue_id, header.commit_offset);
+        }
+        if broker.store.is_in_disk(header.topic, header.queue_id, header.queue_offset) {
+            return pull_cold(broker, pull.owned(&command));
+        }
+        let response = pull.run(broker, &header)?;
+        let may_wait = header.sys_flag & sys_flag::PULL_SUSPEND != 0;
+        if response.code == ResponseCode::PullNotFound.into() && may_wait {
+            return Ok(hold(broker, pull.owned(&command), &header));
+        }
+        Ok(response.into())
+    });
+    match answer {
+        Ok(answer) => answer,
+        // Java's reply has a header class in every case.
+        Err(fault) => Response { ext: Some(Default::default()), ..Response::from(fault) }.into(),
+    }
+}
+
+/// What the checks before reading found out.
+struct Pull {
+    subscription: Arc<SubscriptionData>,
+    group: Arc<SubscriptionGroupConfig>,
+    remote: SocketAddr,
+}
+
+/// A pull that outlives its first look at the queue.
+struct OwnedPull {
+    pull: Pull,
+    command: Command,
+}
+
+impl Pull {
+    fn check(
+        broker: &Arc<Broker>,
+        remote: SocketAddr,
+        header: &PullMessageRequestHeader<'_>,
+    ) -> Result<Pull, Fault> {
+        let forbidden = |remark: String| Fault::new(ResponseCode::NoPermission, remark);
+        if !perm::is_readable(broker.permission()) {
+            return Err(forbidden(format!("the broker[{}] pulling message is forbidden", broker.config.broker_ip1)));
+        }
+        let group_name = header.consumer_group;
+        let group = broker.groups.find_or_create(group_name).ok_or_else(|| {
+            let remark = format!("subscription group [{group_name}] does not exist, {}", faq::SUFFIX);
+            Fault::new(ResponseCode::SubscriptionGroupNotExist, remark)
+        })?;
+        if !group.consume_enable {
+            return Err(forbidden(format!("subscription group no permission, {group_name}")));
+        }
+        let config = broker.topics.get(header.topic).ok_or_else(|| {
+            tracing::warn!(topic = header.topic, %remote, "pull from a topic that does not exist");
+            let remark = format!("topic[{}] not exist, apply first please! {}", header.topic, faq::SUFFIX);
+            Fault::new(ResponseCode::TopicNotExist, remark)
+        })?;
+        if !perm::is_readable(config.perm) {
+            return Err(forbidden(format!("the topic[{}] pulling message is forbidden", header.topic)));
+        }
+        if !(0..config.read_queue_nums).contains(&header.queue_id) {
+            let remark = format!(
+                "queueId[{}] is illegal, topic:[{}] topicConfig.readQueueNums:[{}] consumer:[/{remote}]",
+                header.queue_id, header.topic, config.read_queue_nums
+            );
+            return Err(Fault::new(ResponseCode::SystemError, remark));
+        }
+        let subscription = subscription(broker, header, &group)?;
+        Ok(Pull { subscription, group, remote })
+    }
+
+    fn owned(self, command: &Command) -> OwnedPull {
+        OwnedPull { pull: self, command: command.clone() }
+    }
+
+    /// One look at the queue.
+    fn run(&self, broker: &Arc<Broker>, header: &PullMessageRequestHeader<'_>) -> Result<Response, Fault> {
+        let filter = TagFilter(&self.subscription);
+        let (topic, queue_id, offset) = (header.topic, header.queue_id, header.queue_offset);
+        let found = broker.store.get(topic, queue_id, offset, header.max_msg_nums, &filter);
+        let found = found
+            .ok_or_else(|| Fault::new(ResponseCode::SystemError, "store getMessage return null"))?;
+        let mut code = code_of(found.status, offset);
+        let mut suggest_which_broker_id = match (broker.config.slave_read_enable, found.suggest_pulling_from_slave) {
+            (false, _) => 0,
+            (true, true) => self.group.which_broker_when_consume_slowly,
+            (true, false) => self.group.broker_id,
+        };
+        if code == ResponseCode::PullOffsetMoved {
+            let is_slave = broker.store_config.broker_role == BrokerRole::Slave;
+            if is_slave && !broker.store_config.offset_check_in_slave {
+                (code, suggest_which_broker_id) = (ResponseCode::PullRetryImmediately, self.group.broker_id);
+            } else {
+                self.report_moved(broker, header, &found);
+            }
+        }
+        let response = Response::ok().header(&PullMessageResponseHeader {
+            suggest_which_broker_id,
+            next_begin_offset: found.next_begin_offset,
+            min_offset: found.min_offset,
+            max_offset: found.max_offset,
+        });
+        let remark = Some(found.status.java_name().into());
+        let body = match code {
+            ResponseCode::Success => {
+                broker.stats.fetched(found.msg_count, found.bytes);
+                Body::Slices(found.messages.into_iter().map(Bytes::from_owner).collect())
+            }
+            _ => {
+                broker.stats.missed();
+                Body::None
+            }
+        };
+        Ok(Response { code: code.into(), remark, body, ..response })
+    }
+
+    /// Tells whoever watches OFFSET_MOVED_EVENT that a consumer asked for what is not there.
+    fn report_moved(&self, broker: &Arc<Broker>, header: &PullMessageRequestHeader<'_>, found: &GetResult) {
+        let (group, topic) = (header.consumer_group, header.topic);
+        tracing::warn!(
+            topic, queue_id = header.queue_id, group, remote = %self.remote, asked = header.queue_offset,
+            next = found.next_begin_offset, min = found.min_offset, max = found.max_offset,
+            "PULL_OFFSET_MOVED:correction offset"
+        );
+        let event = OffsetMovedEvent {
+            consumer_group: group.to_owned(),
+            message_queue: MessageQueue {
+                topic: topic.to_owned(),
+                broker_name: broker.config.broker_name.clone(),
+                queue_id: header.queue_id,
+            },
+            offset_request: header.queue_offset,
+            offset_new: found.next_begin_offset,
+        };
+        let Ok(body) = compat::json::to_vec_java(&event) else { return };
+        let mut properties = Properties::default();
+        properties.set(message::PROPERTY_TAGS, group);
+        properties.set(message::PROPERTY_KEYS, group);
+        properties.set(message::PROPERTY_DELAY_TIME_LEVEL, "0");
+        properties.set(message::PROPERTY_WAIT_STORE_MSG_OK, "true");
+        broker.store.put(&NewMessage {
+            topic: topic::OFFSET_MOVED_EVENT,
+            queue_id: 0,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp_ms: broker.now_ms(),
+            born_host: broker.store_host,
+            store_host: broker.store_host,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body: &body,
+            properties: &properties.to_string(),
+        });
+    }
+}
+
+/// The subscription a pull is filtered by: its own, or the one of the group's heartbeats.
+fn subscription(
+    broker: &Arc<Broker>,
+    header: &PullMessageRequestHeader<'_>,
+    group: &SubscriptionGroupConfig,
+) -> Result<Arc<SubscriptionData>, Fault> {
+    let subscription = if header.sys_flag & sys_flag::PULL_SUBSCRIPTION != 0 {
+        let expression = header.subscription.unwrap_or("");
+        let built = SubscriptionData::build_typed(header.topic, expression, header.expression_type);
+        Arc::new(built.map_err(|error| {
+            tracing::warn!(group = header.consumer_group, expression, %error, "subscription does not parse");
+            Fault::new(ResponseCode::SubscriptionParseFailed, "parse the consumer's subscription failed")
+        })?)
+    } else {
+        heartbeat_subscription(broker, header, group)?
+    };
+    if !subscription.is_tag_type() {
+        let kind = &subscription.expression_type;
+        let remark = format!("The broker does not support consumer to filter message by {kind}");
+        return Err(Fault::new(ResponseCode::SystemError, remark));
+    }
+    Ok(subscription)
+}
+
+fn heartbeat_subscription(
+    broker: &Arc<Broker>,
+    header: &PullMessageRequestHeader<'_>,
+    group: &SubscriptionGroupConfig,
+) -> Result<Arc<SubscriptionData>, Fault> {
+    let missing = |what: &str| {
+        Fault::new(ResponseCode::SubscriptionNotExist, format!("the consumer's {what} not exist{}", faq::SUFFIX))
+    };
+    let (name, topic) = (header.consumer_group, header.topic);
+    let consumers = broker.consumers.find(name).ok_or_else(|| missing("group info"))?;
+    if !group.consume_broadcast_enable && consumers.is_broadcasting() {
+        let remark = format!("the consumer group[{name}] can not consume by broadcast way");
+        return Err(Fault::new(ResponseCode::NoPermission, remark));
+    }
+    let subscription = consumers.subscription(topic).ok_or_else(|| missing("subscription"))?;
+    if subscription.sub_version < header.sub_version {
+        let expression = &subscription.sub_string;
+        tracing::warn!(group = name, topic, expression, "the broker's subscription is not the latest");
+        return Err(Fault::new(ResponseCode::SubscriptionNotLatest, "the consumer's subscription not latest"));
+    }
+    Ok(subscription)
+}
+
+/// `ExpressionMessageFilter` for tags: the queue entry's hash decides, collisions are left to the client.
+struct TagFilter<'a>(&'a SubscriptionData);
+
+impl MessageFilter for TagFilter<'_> {
+    fn matches_queue(&self, tags_code: Option<i64>) -> bool {
+        self.0.may_match(tags_code)
+    }
+}
+
+fn code_of(status: GetStatus, asked_offset: i64) -> ResponseCode {
+    match status {
+        GetStatus::Found => ResponseCode::Success,
+        GetStatus::MessageWasRemoving | GetStatus::NoMatchedMessage => ResponseCode::PullRetryImmediately,
+        GetStatus::NoMatchedLogicQueue | GetStatus::NoMessageInQueue if asked_offset != 0 => {
+            ResponseCode::PullOffsetMoved
+        }
+        GetStatus::NoMatchedLogicQueue
+        | GetStatus::NoMessageInQueue
+        | GetStatus::OffsetFoundNull
+        | GetStatus::OffsetOverflowOne => ResponseCode::PullNotFound,
+        GetStatus::OffsetOverflowBadly | GetStatus::OffsetTooSmall => ResponseCode::PullOffsetMoved,
+    }
+}
+
+/// Holds a pull until its queue has what it asks for, or its time is over; then looks once more.
+fn hold(broker: &Arc<Broker>, owned: OwnedPull, header: &PullMessageRequestHeader<'_>) -> Answer {
+    let wait_ms = if broker.config.long_polling_enable {
+        header.suspend_timeout_millis.max(0) as u64
+    } else {
+        broker.config.short_polling_time_mills.max(0) as u64
+    };
+    let broker = Arc::clone(broker);
+    Answer::later(async move {
+        let OwnedPull { pull, command } = owned;
+        let header: PullMessageRequestHeader<'_> = command.header()?;
+        let (topic, queue_id, offset) = (header.topic, header.queue_id, header.queue_offset);
+        let mut held = broker.holds.hold(topic, queue_id, offset, Arc::clone(&pull.subscription));
+        // A message that came between the first look and the hold has woken nobody.
+        if broker.store.max_offset(topic, queue_id) <= offset {
+            // Either way the queue is looked at once more: a time-out's reply says what is there, too.
+            let _ = tokio::time::timeout(Duration::from_millis(wait_ms), &mut held.woken).await;
+        }
+        drop(held);
+        pull.run(&broker, &header)
+    })
+}
+
+/// A pull far behind the log's end: its pages may have to come from the disk, which must not hold up the
+/// connections of this thread.
+fn pull_cold(broker: &Arc<Broker>, owned: OwnedPull) -> Result<Answer, Fault> {
+    let state = Arc::clone(broker);
+    broker.pools.pull.run(move || {
+        let header: PullMessageRequestHeader<'_> = owned.command.header()?;
+        let mut response = owned.pull.run(&state, &header)?;
+        // Copied here, the bytes are in memory when the connection's thread writes them.
+        if let Body::Slices(slices) = &response.body {
+            response.body = Body::Bytes(slices.concat().into());
+        }
+        Ok(response)
+    })
+}

@@ -1,0 +1,438 @@
+//! One queue of a topic: where its messages lie in the commit log (Java: `ConsumeQueue`).
+//!
+//! | offset | bytes | field |
+//! |---|---|---|
+//! | 0 | 8 | commit-log offset |
+//! | 8 | 4 | record length |
+//! | 12 | 8 | tags code |
+//!
+//! Entry n lies at byte 20 n of the endless queue. Entries are written by the dispatcher alone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use super::Error;
+use super::files::{self, Files};
+use super::mapped_file::{MappedFile, MappedSlice, PAGE_BYTES};
+
+/// Length of an entry (Java: `CQ_STORE_UNIT_SIZE`).
+pub const UNIT_BYTES: usize = 20;
+/// Space is allocated in steps that double up to this one: most queues stay small.
+const RESERVE_MAX_BYTES: usize = 256 * 1024;
+/// The record length of an entry that stands for nothing: an entry before a queue's first, or one whose record
+/// is lost.
+const NO_RECORD_BYTES: i32 = i32::MAX;
+
+/// An entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unit {
+    pub commit_log_offset: i64,
+    pub length: i32,
+    pub tags_code: i64,
+}
+
+impl Unit {
+    /// The entry of 20 bytes.
+    pub fn parse(bytes: &[u8]) -> Option<Unit> {
+        let bytes: &[u8; UNIT_BYTES] = bytes.first_chunk()?;
+        let (offset, rest) = bytes.split_first_chunk::<8>()?;
+        let (length, tags) = rest.split_first_chunk::<4>()?;
+        Some(Unit {
+            commit_log_offset: i64::from_be_bytes(*offset),
+            length: i32::from_be_bytes(*length),
+            tags_code: i64::from_be_bytes(*tags.first_chunk()?),
+        })
+    }
+
+    fn bytes(self) -> [u8; UNIT_BYTES] {
+        let mut bytes = [0; UNIT_BYTES];
+        bytes[..8].copy_from_slice(&self.commit_log_offset.to_be_bytes());
+        bytes[8..12].copy_from_slice(&self.length.to_be_bytes());
+        bytes[12..].copy_from_slice(&self.tags_code.to_be_bytes());
+        bytes
+    }
+
+    fn is_present(self) -> bool {
+        self.commit_log_offset >= 0 && self.length > 0
+    }
+
+    /// Whether the entry stands for no message.
+    pub fn is_filler(self) -> bool {
+        self.length == NO_RECORD_BYTES
+    }
+
+    /// Offset behind the record.
+    fn record_end(self) -> i64 {
+        if self.is_filler() { 0 } else { self.commit_log_offset.saturating_add(i64::from(self.length)) }
+    }
+}
+
+/// What became of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    Written,
+    /// It was there before.
+    Repeated,
+}
+
+/// A queue. Its entries are the dispatcher's, its next offset the appenders'.
+pub struct ConsumeQueue {
+    topic: Arc<str>,
+    queue_id: i32,
+    files: Files,
+    /// Entries there are, in bytes of the endless queue.
+    end: AtomicI64,
+    /// First entry whose record is still there, in bytes.
+    start: AtomicI64,
+    /// Commit-log offset behind the newest entry's record: what lies before it is in the queue already.
+    dispatched_to: AtomicI64,
+    /// Queue offset of the next message to be appended; changed under the append lock only.
+    next_offset: AtomicI64,
+    /// Bytes known to be on disk.
+    flushed: AtomicI64,
+    /// The topic was deleted; changed under the append lock only.
+    is_removed: AtomicBool,
+}
+
+impl ConsumeQueue {
+    /// A queue without entries.
+    pub fn new(topic: Arc<str>, queue_id: i32, folder: PathBuf, file_bytes: usize) -> ConsumeQueue {
+        ConsumeQueue::of(topic, queue_id, Files::new(folder, file_bytes))
+    }
+
+    fn of(topic: Arc<str>, queue_id: i32, files: Files) -> ConsumeQueue {
+        ConsumeQueue {
+            topic,
+            queue_id,
+            files,
+            end: AtomicI64::new(0),
+            start: AtomicI64::new(0),
+            dispatched_to: AtomicI64::new(0),
+            next_offset: AtomicI64::new(0),
+            flushed: AtomicI64::new(0),
+            is_removed: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens a queue's files and finds its end: the first entry that is not there, looked for from the third
+    /// last file on. Files that do not follow each other, or are of another length, are deleted with all that
+    /// come after them: the entries are made again from the log.
+    pub fn open(
+        topic: Arc<str>,
+        queue_id: i32,
+        folder: PathBuf,
+        file_bytes: usize,
+    ) -> Result<ConsumeQueue, Error> {
+        let listing = files::list(&folder).map_err(|source| Error::Io {
+            what: "read folder",
+            path: folder.clone(),
+            source,
+        })?;
+        let mut offsets: Vec<u64> = Vec::new();
+        for (offset, length) in listing.files {
+            let follows = offsets.last().is_none_or(|last| last + file_bytes as u64 == offset);
+            let is_aligned = offset % file_bytes as u64 == 0;
+            if length == file_bytes as u64 && follows && is_aligned {
+                offsets.push(offset);
+                continue;
+            }
+            let path = folder.join(files::file_name(offset));
+            tracing::error!(file = %path.display(), length, expected = file_bytes,
+                "consume queue file does not fit and is made again from the commit log");
+            std::fs::remove_file(&path).map_err(|source| Error::Io { what: "delete", path, source })?;
+        }
+        let queue = ConsumeQueue::of(topic, queue_id, Files::open(folder, file_bytes, &offsets)?);
+        queue.find_end()?;
+        Ok(queue)
+    }
+
+    fn find_end(&self) -> Result<(), Error> {
+        let files = self.files.all();
+        let mut end = files.get(files.len().saturating_sub(3)).map_or(0, |file| file.from());
+        let mut dispatched_to = 0;
+        'files: for file in files.iter().skip(files.len().saturating_sub(3)) {
+            for bytes in file.bytes(0, file.length()).unwrap_or(&[]).chunks_exact(UNIT_BYTES) {
+                let Some(unit) = Unit::parse(bytes).filter(|unit| unit.is_present()) else { break 'files };
+                dispatched_to = dispatched_to.max(unit.record_end());
+                end += UNIT_BYTES as u64;
+            }
+        }
+        drop(files);
+        self.files.truncate(end)?;
+        self.set_end(end as i64, dispatched_to);
+        self.flushed.store(end as i64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn set_end(&self, end: i64, dispatched_to: i64) {
+        self.end.store(end, Ordering::Release);
+        self.dispatched_to.store(dispatched_to, Ordering::Release);
+        self.next_offset.store(end / UNIT_BYTES as i64, Ordering::Release);
+    }
+
+    /// Drops the entries of records from `log_end` on. Only while the store is being opened.
+    pub fn truncate(&self, log_end: i64) -> Result<(), Error> {
+        let mut end = self.end.load(Ordering::Acquire);
+        let start = self.files.first().map_or(0, |file| file.from() as i64);
+        let mut dispatched_to = 0;
+        while end > start {
+            let Some(unit) = self.unit(end / UNIT_BYTES as i64 - 1) else { break };
+            if unit.record_end() <= log_end {
+                dispatched_to = unit.record_end();
+                break;
+            }
+            end -= UNIT_BYTES as i64;
+        }
+        self.files.truncate(end as u64)?;
+        self.set_end(end, dispatched_to);
+        Ok(())
+    }
+
+    /// Topic.
+    pub fn topic(&self) -> &Arc<str> {
+        &self.topic
+    }
+
+    /// Queue id.
+    pub fn queue_id(&self) -> i32 {
+        self.queue_id
+    }
+
+    /// The queue's folder.
+    pub fn folder(&self) -> &std::path::Path {
+        self.files.folder()
+    }
+
+    /// Number behind the last entry.
+    pub fn max_offset(&self) -> i64 {
+        self.end.load(Ordering::Acquire) / UNIT_BYTES as i64
+    }
+
+    /// Number of the first entry whose record is still there.
+    pub fn min_offset(&self) -> i64 {
+        self.start.load(Ordering::Acquire) / UNIT_BYTES as i64
+    }
+
+    /// Commit-log offset behind the newest entry's record.
+    pub fn dispatched_to(&self) -> i64 {
+        self.dispatched_to.load(Ordering::Acquire)
+    }
+
+    /// Takes `count` queue offsets; gives the first. Under the append lock only.
+    pub fn take_offsets(&self, count: i64) -> i64 {
+        let first = self.next_offset.load(Ordering::Relaxed);
+        self.next_offset.store(first + count, Ordering::Relaxed);
+        first
+    }
+
+    /// The queue offset that the next message will get. Under the append lock only.
+    pub fn next_offset(&self) -> i64 {
+        self.next_offset.load(Ordering::Relaxed)
+    }
+
+    /// Marks the queue as deleted. Under the append lock only.
+    pub fn remove(&self) {
+        self.is_removed.store(true, Ordering::Release);
+    }
+
+    /// Whether the queue was deleted.
+    pub fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::Acquire)
+    }
+
+    /// One entry.
+    pub fn unit(&self, offset: i64) -> Option<Unit> {
+        let at = offset.checked_mul(UNIT_BYTES as i64)?;
+        if at < 0 || at >= self.end.load(Ordering::Acquire) {
+            return None;
+        }
+        Unit::parse(&self.files.slice(at as u64, UNIT_BYTES)?)
+    }
+
+    /// The entries from an offset to the end of its file or of the queue.
+    pub fn units(&self, offset: i64) -> Option<MappedSlice> {
+        let at = u64::try_from(offset.checked_mul(UNIT_BYTES as i64)?).ok()?;
+        let end = self.end.load(Ordering::Acquire) as u64;
+        let file = self.files.at(at)?;
+        let until = end.min(file.from() + file.length() as u64);
+        let length = until.checked_sub(at).filter(|length| *length > 0)?;
+        MappedSlice::new(&file, (at - file.from()) as usize, length as usize)
+    }
+
+    /// The offset of the first entry in the file after the one that holds `offset` (Java: `rollNextFile`).
+    pub fn next_file_offset(&self, offset: i64) -> i64 {
+        let units = (self.files.file_bytes() / UNIT_BYTES) as i64;
+        offset + units - offset % units
+    }
+
+    /// Whether a message with this queue offset has its entry.
+    pub fn has(&self, queue_offset: i64, commit_log_offset: i64) -> bool {
+        commit_log_offset < self.dispatched_to() || queue_offset < self.max_offset()
+    }
+
+    /// Writes the entry of a message. By the dispatcher only. Entries that are missing before it are filled
+    /// with ones that stand for nothing, as Java fills a queue that begins in the middle of a file.
+    pub fn put(&self, queue_offset: i64, unit: Unit) -> Result<Put, Error> {
+        if self.has(queue_offset, unit.commit_log_offset) {
+            return Ok(Put::Repeated);
+        }
+        let at = queue_offset * UNIT_BYTES as i64;
+        let mut end = self.end.load(Ordering::Relaxed);
+        if self.files.count() == 0 {
+            end = at - at % self.files.file_bytes() as i64;
+            self.start.store(at, Ordering::Release);
+        } else if end < at {
+            tracing::error!(topic = %self.topic, queue_id = self.queue_id, from = end / UNIT_BYTES as i64,
+                to = queue_offset, "consume queue has a gap: messages between are lost");
+        }
+        while end < at {
+            let filler = Unit { commit_log_offset: 0, length: NO_RECORD_BYTES, tags_code: 0 };
+            self.write(end, filler)?;
+            end += UNIT_BYTES as i64;
+        }
+        self.write(at, unit)?;
+        self.end.store(at + UNIT_BYTES as i64, Ordering::Release);
+        self.dispatched_to.store(unit.record_end(), Ordering::Release);
+        Ok(Put::Written)
+    }
+
+    fn write(&self, at: i64, unit: Unit) -> Result<(), Error> {
+        let file = match self.files.at(at as u64) {
+            Some(file) => file,
+            None => {
+                let file = self.files.create((at - at % self.files.file_bytes() as i64) as u64)?;
+                self.files.push(Arc::clone(&file));
+                file
+            }
+        };
+        let place = (at as u64 - file.from()) as usize;
+        let end = place + UNIT_BYTES;
+        if end <= file.published() {
+            // A filler that an earlier, failed attempt already wrote.
+            return Ok(());
+        }
+        if end > file.reserved() {
+            let step = file.reserved().clamp(PAGE_BYTES, RESERVE_MAX_BYTES);
+            let wanted = (end + step - 1).min(file.length());
+            file.reserve(wanted).or_else(|_| file.reserve(end)).map_err(|source| Error::Io {
+                what: "allocate space in",
+                path: file.path().to_owned(),
+                source,
+            })?;
+        }
+        file.write(place, &unit.bytes());
+        file.publish(end);
+        Ok(())
+    }
+
+    /// Sets the first entry whose record is still in the log (Java: `correctMinOffset`).
+    pub fn correct_start(&self, log_start: i64) {
+        let Some(first) = self.files.first() else { return };
+        let from = first.from() as i64;
+        let Some(units) = self.units(from / UNIT_BYTES as i64) else { return };
+        let is_there = |bytes: &[u8]| {
+            Unit::parse(bytes).is_some_and(|unit| !unit.is_filler() && unit.commit_log_offset >= log_start)
+        };
+        let index = units.chunks_exact(UNIT_BYTES).position(is_there);
+        let start = from + (index.unwrap_or(0) * UNIT_BYTES) as i64;
+        self.start.store(start, Ordering::Release);
+    }
+
+    /// Writes entries to disk when there are at least so many pages of them; 0: any.
+    pub fn flush(&self, least_pages: usize) -> Result<(), Error> {
+        let end = self.end.load(Ordering::Acquire);
+        let flushed = self.flushed.load(Ordering::Relaxed);
+        if end <= flushed || ((end - flushed) as usize) < least_pages * PAGE_BYTES {
+            return Ok(());
+        }
+        let touched = |file: &&Arc<MappedFile>| {
+            (file.from() as i64) < end && (file.from() as i64 + file.length() as i64) > flushed
+        };
+        for file in self.files.all().iter().filter(touched) {
+            let path = file.path().to_owned();
+            file.sync().map_err(|source| Error::Io { what: "write to disk", path, source })?;
+        }
+        self.flushed.store(end, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Deletes the queue's files and folder.
+    pub fn delete(&self) -> Result<(), Error> {
+        self.files.remove_all()?;
+        let folder = self.files.folder();
+        match std::fs::remove_dir(folder) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::Io { what: "delete", path: folder.to_owned(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE_BYTES: usize = 10 * UNIT_BYTES;
+
+    fn unit(number: i64) -> Unit {
+        Unit { commit_log_offset: number * 100, length: 100, tags_code: -number }
+    }
+
+    fn open(folder: &std::path::Path) -> ConsumeQueue {
+        ConsumeQueue::open("T".into(), 0, folder.join("T/0"), FILE_BYTES).unwrap()
+    }
+
+    #[test]
+    fn entries_are_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = open(folder.path());
+        for number in 0..25 {
+            assert_eq!(queue.put(number, unit(number)).unwrap(), Put::Written);
+            assert_eq!(queue.put(number, unit(number)).unwrap(), Put::Repeated);
+        }
+        drop(queue);
+        let queue = open(folder.path());
+        assert_eq!((queue.min_offset(), queue.max_offset(), queue.dispatched_to()), (0, 25, 2500));
+        assert_eq!((queue.unit(24), queue.unit(25), queue.unit(-1)), (Some(unit(24)), None, None));
+        assert_eq!(queue.units(7).unwrap().len(), 3 * UNIT_BYTES);
+        assert_eq!(queue.next_file_offset(7), 10);
+        assert_eq!(queue.take_offsets(2), 25);
+        assert_eq!(queue.next_offset(), 27);
+        queue.truncate(2050).unwrap();
+        assert_eq!((queue.max_offset(), queue.dispatched_to(), queue.next_offset()), (20, 2000, 20));
+        assert_eq!(queue.put(20, unit(20)).unwrap(), Put::Written);
+        queue.correct_start(350);
+        assert_eq!(queue.min_offset(), 4);
+        queue.flush(0).unwrap();
+        queue.delete().unwrap();
+        assert!(!folder.path().join("T/0").exists());
+    }
+
+    #[test]
+    fn a_queue_may_begin_later_and_have_gaps() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = open(folder.path());
+        queue.put(13, unit(13)).unwrap();
+        assert_eq!((queue.min_offset(), queue.max_offset()), (13, 14));
+        queue.put(16, unit(16)).unwrap();
+        drop(queue);
+        let queue = open(folder.path());
+        queue.correct_start(0);
+        assert_eq!((queue.min_offset(), queue.max_offset()), (13, 17));
+        assert!(queue.unit(14).unwrap().is_filler() && queue.unit(10).unwrap().is_filler());
+        assert_eq!(queue.unit(16), Some(unit(16)));
+    }
+
+    #[test]
+    fn files_that_do_not_fit_are_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = open(folder.path());
+        (0..25).for_each(|number| assert_eq!(queue.put(number, unit(number)).unwrap(), Put::Written));
+        drop(queue);
+        std::fs::remove_file(folder.path().join("T/0").join(files::file_name(FILE_BYTES as u64))).unwrap();
+        let queue = open(folder.path());
+        assert_eq!((queue.max_offset(), queue.dispatched_to()), (10, 1000));
+    }
+}

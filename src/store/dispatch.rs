@@ -1,0 +1,186 @@
+//! Follows the commit log and gives each message its place in a consume queue (Java:
+//! `DefaultMessageStore.ReputMessageService` and `CommitLogDispatcherBuildConsumeQueue`).
+//!
+//! There is no thread between an append and its entry: whoever appended calls
+//! [`MessageStore::dispatch`](super::MessageStore::dispatch) after its replies are written, and the first one
+//! there works for all. To wake another core for a lone message costs more than the work itself. A thread
+//! stands by for what a caller leaves over: more than its share, or an entry that could not be written.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::commit_log::CommitLog;
+use super::consume_queue::{ConsumeQueue, Put, Unit};
+use super::delay::DelayLevels;
+use super::mapped_file::MappedFile;
+use super::queues::Queues;
+use super::record::{self, Found, Record};
+use super::{ArrivalListener, Error, recover};
+use crate::protocol::message::{self, SYS_FLAG_TRANSACTION_MASK};
+use crate::protocol::topic::SCHEDULE_TOPIC;
+
+/// Where dispatching stands. One at a time works on it.
+pub struct Dispatcher {
+    /// Commit-log offset of the next record.
+    position: i64,
+    /// The file that `position` lies in, kept from the last record.
+    file: Option<Arc<MappedFile>>,
+    /// The queue of the last record: the next one is often of the same topic.
+    queue: Option<Arc<ConsumeQueue>>,
+    /// Store time of the last record, ms.
+    store_timestamp_ms: i64,
+    /// Names that are no topics, met in the log and reported once.
+    reported: HashSet<Vec<u8>>,
+}
+
+/// What a round of dispatching left.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing: the end of the log was reached.
+    Nothing,
+    /// More than the caller's share.
+    More,
+}
+
+impl Dispatcher {
+    /// Begins at a place of the log.
+    pub fn new(position: i64) -> Dispatcher {
+        Dispatcher { position, file: None, queue: None, store_timestamp_ms: 0, reported: HashSet::new() }
+    }
+
+    /// Commit-log offset of the next record.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Store time of the newest message that has its entry, ms.
+    pub fn store_timestamp_ms(&self) -> i64 {
+        self.store_timestamp_ms
+    }
+
+    /// Forgets the queue it has at hand, because it may have been deleted.
+    pub fn forget_queue(&mut self) {
+        self.queue = None;
+    }
+
+    /// Gives up to `limit` records their entries. After an error the same record is the next one.
+    pub fn run(
+        &mut self,
+        log: &CommitLog,
+        queues: &Queues,
+        levels: &DelayLevels,
+        listener: Option<&dyn ArrivalListener>,
+        limit: usize,
+    ) -> Result<Left, Error> {
+        for _ in 0..limit {
+            if self.position >= log.end() {
+                return Ok(Left::Nothing);
+            }
+            let Some(file) = self.file_at_position(log) else { return Ok(Left::Nothing) };
+            let at = (self.position - file.from() as i64) as usize;
+            let bytes = file.bytes(at, file.published() - at).unwrap_or(&[]);
+            match record::find(bytes, self.position) {
+                Found::Message(record) => {
+                    self.dispatch(&record, queues, levels, listener)?;
+                    self.position += record.length() as i64;
+                }
+                Found::Blank => self.position = file.from() as i64 + file.length() as i64,
+                // Damage that recovery went around, too.
+                Found::Nothing => {
+                    let next = recover::next_record(log.files(), self.position + 1, self.store_timestamp_ms);
+                    self.position = next.unwrap_or_else(|| log.end());
+                }
+            }
+        }
+        Ok(Left::More)
+    }
+
+    fn file_at_position(&mut self, log: &CommitLog) -> Option<Arc<MappedFile>> {
+        let position = self.position as u64;
+        let holds =
+            |file: &&Arc<MappedFile>| (file.from()..file.from() + file.length() as u64).contains(&position);
+        if self.file.as_ref().filter(holds).is_none() {
+            // A position before the first file: it was deleted meanwhile, and its messages with it.
+            let first = log.files().first()?;
+            if position < first.from() {
+                self.position = first.from() as i64;
+            }
+            self.file = log.files().at(self.position as u64);
+        }
+        self.file.clone()
+    }
+
+    /// Gives one record its entry.
+    pub fn dispatch(
+        &mut self,
+        record: &Record<'_>,
+        queues: &Queues,
+        levels: &DelayLevels,
+        listener: Option<&dyn ArrivalListener>,
+    ) -> Result<(), Error> {
+        // Half messages and rollbacks of old logs have no place in a queue; a committed message has.
+        let transaction = record.sys_flag() & SYS_FLAG_TRANSACTION_MASK;
+        if transaction != 0 && transaction != message::SYS_FLAG_TRANSACTION_COMMIT {
+            return Ok(());
+        }
+        let Some(topic) = record.topic().filter(|topic| super::is_topic(topic) && record.queue_id() >= 0)
+        else {
+            self.report(record);
+            return Ok(());
+        };
+        let queue = self.queue_of(queues, topic, record.queue_id());
+        let tags_code = tags_code(record, topic, levels);
+        let unit =
+            Unit { commit_log_offset: record.commit_log_offset(), length: record.length() as i32, tags_code };
+        let put = queue.put(record.queue_offset(), unit)?;
+        self.store_timestamp_ms = record.store_timestamp_ms();
+        if put == Put::Written
+            && let Some(listener) = listener
+        {
+            listener.arriving(topic, record.queue_id(), queue.max_offset(), tags_code);
+        }
+        Ok(())
+    }
+
+    fn queue_of(&mut self, queues: &Queues, topic: &str, queue_id: i32) -> Arc<ConsumeQueue> {
+        match &self.queue {
+            Some(queue) if queue.queue_id() == queue_id && **queue.topic() == *topic => Arc::clone(queue),
+            _ => {
+                let queue = queues.get_or_create(topic, queue_id);
+                self.queue = Some(Arc::clone(&queue));
+                queue
+            }
+        }
+    }
+
+    fn report(&mut self, record: &Record<'_>) {
+        // Bounded: an old log may hold any number of such names.
+        const REPORTED_MAX: usize = 1000;
+        let topic = record.topic().unwrap_or("no text");
+        if self.reported.len() < REPORTED_MAX && self.reported.insert(topic.as_bytes().to_vec()) {
+            tracing::error!(
+                topic,
+                queue_id = record.queue_id(),
+                commit_log_offset = record.commit_log_offset(),
+                "messages in the commit log whose topic is not a topic's name are left out of the queues"
+            );
+        }
+    }
+}
+
+/// What a queue entry carries for filters: the tag's hash, or when a delayed message is due.
+fn tags_code(record: &Record<'_>, topic: &str, levels: &DelayLevels) -> i64 {
+    let properties = record.properties();
+    if topic == SCHEDULE_TOPIC
+        && let Some(level) = message::property(properties, message::PROPERTY_DELAY_TIME_LEVEL)
+        && let Ok(level @ 1..) = level.parse::<i32>()
+    {
+        return levels.due_ms(level.min(levels.max()), record.store_timestamp_ms());
+    }
+    // Most messages are found to have no tag without a walk over their properties.
+    if !properties.contains(message::PROPERTY_TAGS) {
+        return 0;
+    }
+    message::property(properties, message::PROPERTY_TAGS)
+        .map_or(0, |tags| compat::hash::java_string_hash(tags).into())
+}

@@ -1,0 +1,271 @@
+//! Messages out of the store: by queue and offset, by time, by place in the log (Java:
+//! `DefaultMessageStore.getMessage` and its look-ups).
+
+use super::consume_queue::{ConsumeQueue, UNIT_BYTES, Unit};
+use super::mapped_file::MappedSlice;
+use super::{MessageStore, record};
+use crate::config::store::BrokerRole;
+
+/// Bytes of entries that one call walks at the least, however few messages are asked for.
+const WALK_MIN_BYTES: usize = 16_000;
+
+/// Which messages of a queue are wanted.
+pub trait MessageFilter {
+    /// By the queue's entry; `None` where it tells nothing.
+    fn matches_queue(&self, tags_code: Option<i64>) -> bool;
+
+    /// By the message itself.
+    fn matches_record(&self, _record: &[u8]) -> bool {
+        true
+    }
+}
+
+/// How a look into a queue ended (Java: `GetMessageStatus`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GetStatus {
+    Found,
+    NoMatchedMessage,
+    MessageWasRemoving,
+    OffsetFoundNull,
+    OffsetOverflowBadly,
+    OffsetOverflowOne,
+    OffsetTooSmall,
+    NoMatchedLogicQueue,
+    NoMessageInQueue,
+}
+
+impl GetStatus {
+    /// Java's name, which is the reply's remark.
+    pub fn java_name(self) -> &'static str {
+        match self {
+            GetStatus::Found => "FOUND",
+            GetStatus::NoMatchedMessage => "NO_MATCHED_MESSAGE",
+            GetStatus::MessageWasRemoving => "MESSAGE_WAS_REMOVING",
+            GetStatus::OffsetFoundNull => "OFFSET_FOUND_NULL",
+            GetStatus::OffsetOverflowBadly => "OFFSET_OVERFLOW_BADLY",
+            GetStatus::OffsetOverflowOne => "OFFSET_OVERFLOW_ONE",
+            GetStatus::OffsetTooSmall => "OFFSET_TOO_SMALL",
+            GetStatus::NoMatchedLogicQueue => "NO_MATCHED_LOGIC_QUEUE",
+            GetStatus::NoMessageInQueue => "NO_MESSAGE_IN_QUEUE",
+        }
+    }
+}
+
+/// What a look into a queue found.
+#[derive(Debug)]
+pub struct GetResult {
+    pub status: GetStatus,
+    pub next_begin_offset: i64,
+    pub min_offset: i64,
+    pub max_offset: i64,
+    /// The reader is so far behind that its messages are hardly in memory.
+    pub suggest_pulling_from_slave: bool,
+    /// Whole records in order; neighbours in the log are one slice.
+    pub messages: Vec<MappedSlice>,
+    pub message_count: usize,
+    pub bytes: usize,
+}
+
+impl MessageStore {
+    /// Messages of a queue from an offset on, as many as fit into a reply; `None` while the store stops.
+    pub fn get(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        offset: i64,
+        max_msg_nums: i32,
+        filter: &dyn MessageFilter,
+    ) -> Option<GetResult> {
+        if self.is_stopping.load(std::sync::atomic::Ordering::Acquire) {
+            return None;
+        }
+        let mut result = GetResult {
+            status: GetStatus::NoMessageInQueue,
+            next_begin_offset: 0,
+            min_offset: 0,
+            max_offset: 0,
+            suggest_pulling_from_slave: false,
+            messages: Vec::new(),
+            message_count: 0,
+            bytes: 0,
+        };
+        // Java makes a queue by asking for it, and so knows an empty one in the place of none.
+        let Some(queue) = self.queues.get(topic, queue_id) else {
+            result.next_begin_offset = self.corrected(offset, 0);
+            return Some(result);
+        };
+        let (min, max) = (queue.min_offset(), queue.max_offset());
+        (result.min_offset, result.max_offset) = (min, max);
+        let (status, next) = if max == 0 {
+            (GetStatus::NoMessageInQueue, self.corrected(offset, 0))
+        } else if offset < min {
+            (GetStatus::OffsetTooSmall, self.corrected(offset, min))
+        } else if offset == max {
+            (GetStatus::OffsetOverflowOne, offset)
+        } else if offset > max {
+            (GetStatus::OffsetOverflowBadly, self.corrected(offset, if min == 0 { min } else { max }))
+        } else {
+            self.collect(&queue, offset, max_msg_nums, filter, &mut result)
+        };
+        (result.status, result.next_begin_offset) = (status, next);
+        Some(result)
+    }
+
+    /// Where a reader with a wrong offset is sent: by a slave nowhere, unless told to.
+    fn corrected(&self, asked: i64, right: i64) -> i64 {
+        let corrects = self.config.broker_role != BrokerRole::Slave || self.config.offset_check_in_slave;
+        if corrects { right } else { asked }
+    }
+
+    /// Walks entries from `offset` on and collects their messages.
+    fn collect(
+        &self,
+        queue: &ConsumeQueue,
+        offset: i64,
+        max_msg_nums: i32,
+        filter: &dyn MessageFilter,
+        result: &mut GetResult,
+    ) -> (GetStatus, i64) {
+        let Some(units) = queue.units(offset) else {
+            return (GetStatus::OffsetFoundNull, self.corrected(offset, queue.next_file_offset(offset)));
+        };
+        let log_end = self.log.end();
+        let cold_from = log_end - self.memory_share_bytes();
+        let max_msg_nums = usize::try_from(max_msg_nums).unwrap_or(0);
+        let walk_bytes = WALK_MIN_BYTES.max(max_msg_nums.saturating_mul(UNIT_BYTES));
+        let mut status = GetStatus::NoMatchedMessage;
+        let mut walked = 0;
+        let mut skip_to = i64::MIN;
+        let mut last_offset = log_end;
+        for unit in units.chunks_exact(UNIT_BYTES).filter_map(Unit::parse) {
+            if walked * UNIT_BYTES >= walk_bytes {
+                break;
+            }
+            if !unit.is_filler() {
+                last_offset = unit.commit_log_offset;
+                if self.is_full(result, &unit, max_msg_nums, unit.commit_log_offset < cold_from) {
+                    break;
+                }
+                if unit.commit_log_offset >= skip_to && filter.matches_queue(Some(unit.tags_code)) {
+                    match self.log.slice(unit.commit_log_offset, unit.length.max(0) as usize) {
+                        Some(message) if filter.matches_record(&message) => {
+                            push(result, message);
+                            status = GetStatus::Found;
+                        }
+                        Some(_) => {}
+                        None => {
+                            // Its file is gone: so are all other messages of that file.
+                            if result.messages.is_empty() {
+                                status = GetStatus::MessageWasRemoving;
+                            }
+                            let file_bytes = self.log.files().file_bytes() as i64;
+                            skip_to =
+                                unit.commit_log_offset - unit.commit_log_offset % file_bytes + file_bytes;
+                        }
+                    }
+                }
+            }
+            walked += 1;
+        }
+        result.suggest_pulling_from_slave = last_offset < cold_from;
+        (status, offset + walked as i64)
+    }
+
+    /// Whether a reply that has messages takes no further one.
+    fn is_full(&self, result: &GetResult, unit: &Unit, max_msg_nums: usize, is_cold: bool) -> bool {
+        if result.message_count == 0 {
+            return false;
+        }
+        let config = &self.config;
+        let (bytes, count) = if is_cold {
+            (config.max_transfer_bytes_on_message_in_disk, config.max_transfer_count_on_message_in_disk)
+        } else {
+            (config.max_transfer_bytes_on_message_in_memory, config.max_transfer_count_on_message_in_memory)
+        };
+        let limit = |limit: i32| usize::try_from(limit).unwrap_or(0);
+        result.message_count >= max_msg_nums
+            || result.bytes + limit(unit.length) > limit(bytes)
+            || result.message_count >= limit(count)
+    }
+
+    /// Bytes at the log's end that count as being in memory.
+    fn memory_share_bytes(&self) -> i64 {
+        let share = self.memory_bytes / 100
+            * u64::try_from(self.config.access_message_in_memory_max_ratio).unwrap_or(0);
+        i64::try_from(share).unwrap_or(i64::MAX)
+    }
+
+    /// Number behind a queue's newest message; 0 where there is no queue.
+    pub fn max_offset(&self, topic: &str, queue_id: i32) -> i64 {
+        self.queues.get(topic, queue_id).map_or(0, |queue| queue.max_offset())
+    }
+
+    /// Number of a queue's oldest message.
+    pub fn min_offset(&self, topic: &str, queue_id: i32) -> i64 {
+        self.queues.get(topic, queue_id).map_or(0, |queue| queue.min_offset())
+    }
+
+    /// Whether an entry's message lies so far back that reading it may have to wait for the disk.
+    pub fn is_in_disk(&self, topic: &str, queue_id: i32, offset: i64) -> bool {
+        let unit = self.queues.get(topic, queue_id).and_then(|queue| queue.unit(offset));
+        unit.is_some_and(|unit| self.log.end() - unit.commit_log_offset > self.memory_share_bytes())
+    }
+
+    /// The whole record at a place of the log, if a message begins there.
+    pub fn message_at(&self, commit_log_offset: i64) -> Option<MappedSlice> {
+        self.log.record_at(commit_log_offset)
+    }
+
+    /// When an entry's message was stored, ms; -1 where there is none.
+    pub fn store_time_of(&self, topic: &str, queue_id: i32, offset: i64) -> i64 {
+        self.queues.get(topic, queue_id).map_or(-1, |queue| self.store_time(&queue, offset))
+    }
+
+    /// When a queue's oldest message was stored, ms; -1 where there is none.
+    pub fn earliest_store_time(&self, topic: &str, queue_id: i32) -> i64 {
+        self.queues.get(topic, queue_id).map_or(-1, |queue| self.store_time(&queue, queue.min_offset()))
+    }
+
+    fn store_time(&self, queue: &ConsumeQueue, offset: i64) -> i64 {
+        let unit = queue.unit(offset).filter(|unit| !unit.is_filler());
+        let record =
+            unit.and_then(|unit| self.log.slice(unit.commit_log_offset, unit.length.max(0) as usize));
+        let record = record.as_deref().and_then(record::parse);
+        record.map_or(-1, |record| record.store_timestamp_ms())
+    }
+
+    /// The entry of a queue whose message was stored at a time, or nearest to it; the last one for a time after
+    /// all, 0 in an empty queue.
+    pub fn offset_by_time(&self, topic: &str, queue_id: i32, timestamp_ms: i64) -> i64 {
+        let Some(queue) = self.queues.get(topic, queue_id) else { return 0 };
+        let (min, max) = (queue.min_offset(), queue.max_offset());
+        let (mut low, mut high) = (min, max);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.store_time(&queue, middle) < timestamp_ms {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        if low == max {
+            return (max - 1).max(min);
+        }
+        let right = self.store_time(&queue, low);
+        if low == min || right == timestamp_ms {
+            return low;
+        }
+        let left = self.store_time(&queue, low - 1);
+        if timestamp_ms - left > right - timestamp_ms { low } else { low - 1 }
+    }
+}
+
+fn push(result: &mut GetResult, message: MappedSlice) {
+    result.message_count += 1;
+    result.bytes += message.len();
+    let rest = match result.messages.last_mut() {
+        Some(last) => last.join(message),
+        None => Some(message),
+    };
+    result.messages.extend(rest);
+}

@@ -1,0 +1,107 @@
+//! All consume queues, by topic and queue id (Java: `DefaultMessageStore.consumeQueueTable`).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::Error;
+use super::consume_queue::{ConsumeQueue, UNIT_BYTES};
+
+/// The queues. Looking one up takes a read lock and one hash of the topic.
+pub struct Queues {
+    folder: PathBuf,
+    file_bytes: usize,
+    /// A topic's queues in the order of their ids.
+    topics: RwLock<HashMap<Arc<str>, Vec<Arc<ConsumeQueue>>>>,
+}
+
+impl Queues {
+    /// Opens the queues of a folder `consumequeue/<topic>/<queue id>`. Folders with other names are left alone.
+    pub fn open(folder: PathBuf, file_bytes: usize) -> Result<Queues, Error> {
+        let file_bytes = file_bytes.next_multiple_of(UNIT_BYTES);
+        let queues = Queues { folder, file_bytes, topics: RwLock::default() };
+        for topic in folders(&queues.folder)? {
+            if !super::is_topic(&topic) {
+                tracing::warn!(topic, "folder in consumequeue is not named as a topic and is left alone");
+                continue;
+            }
+            let topic: Arc<str> = topic.into();
+            for name in folders(&queues.folder.join(&*topic))? {
+                let Some(queue_id) = name.parse::<i32>().ok().filter(|id| *id >= 0) else { continue };
+                let folder = queues.folder.join(&*topic).join(&name);
+                let queue = ConsumeQueue::open(Arc::clone(&topic), queue_id, folder, file_bytes)?;
+                queues.insert(Arc::new(queue));
+            }
+        }
+        Ok(queues)
+    }
+
+    /// A queue, if there is one.
+    pub fn get(&self, topic: &str, queue_id: i32) -> Option<Arc<ConsumeQueue>> {
+        let topics = self.read();
+        let queues = topics.get(topic)?;
+        let index = queues.binary_search_by_key(&queue_id, |queue| queue.queue_id()).ok()?;
+        Some(Arc::clone(&queues[index]))
+    }
+
+    /// A queue; one without entries and files where there was none.
+    pub fn get_or_create(&self, topic: &str, queue_id: i32) -> Arc<ConsumeQueue> {
+        self.get(topic, queue_id).unwrap_or_else(|| {
+            let folder = self.folder.join(topic).join(queue_id.to_string());
+            self.insert(Arc::new(ConsumeQueue::new(topic.into(), queue_id, folder, self.file_bytes)))
+        })
+    }
+
+    /// Puts a queue in its place, and gives the one that stands there then.
+    fn insert(&self, queue: Arc<ConsumeQueue>) -> Arc<ConsumeQueue> {
+        let mut topics = self.write();
+        let queues = topics.entry(Arc::clone(queue.topic())).or_default();
+        match queues.binary_search_by_key(&queue.queue_id(), |queue| queue.queue_id()) {
+            Ok(index) => Arc::clone(&queues[index]),
+            Err(index) => {
+                queues.insert(index, Arc::clone(&queue));
+                queue
+            }
+        }
+    }
+
+    /// Takes a topic's queues out of the table.
+    pub fn remove(&self, topic: &str) -> Vec<Arc<ConsumeQueue>> {
+        self.write().remove(topic).unwrap_or_default()
+    }
+
+    /// Every queue.
+    pub fn all(&self) -> Vec<Arc<ConsumeQueue>> {
+        self.read().values().flatten().cloned().collect()
+    }
+
+    /// The folder of all queues.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Arc<str>, Vec<Arc<ConsumeQueue>>>> {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Arc<str>, Vec<Arc<ConsumeQueue>>>> {
+        self.topics.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn folders(path: &Path) -> Result<Vec<String>, Error> {
+    let failed = |source| Error::Io { what: "read folder", path: path.to_owned(), source };
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
+}
