@@ -44,10 +44,11 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
 /// Replaces a file.
 pub fn store<T: Serialize>(path: &Path, table: &T) -> Result<(), FileError> {
     let text = compat::json::to_pretty_java(table).expect("tables are of text, numbers and maps");
-    write(path, &text).map_err(|source| FileError::Io { path: path.to_owned(), source })
+    replace(path, &text).map_err(|source| FileError::Io { path: path.to_owned(), source })
 }
 
-fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
+/// Replaces a file of any kind: after a crash it is the old or the new one.
+pub fn replace(path: &Path, text: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;

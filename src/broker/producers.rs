@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::clock::Clock;
+use crate::clock::Clock;
 use crate::protocol::body::client::Connection;
 use crate::protocol::language::LanguageCode;
 use crate::remoting::{Command, Peer};
@@ -180,7 +180,7 @@ impl Tables {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::clock;
+    use crate::clock;
 
     fn client(client_id: &str) -> Arc<Client> {
         let peer = Peer::unconnected("127.0.0.1:5000".parse().unwrap());

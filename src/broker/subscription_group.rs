@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::clock::Clock;
 use super::json_file::{self, FileError};
 use super::topic_config::QUEUE_NUMS_MAX;
+use crate::clock::Clock;
 use crate::protocol::body::group::{SubscriptionGroupConfig, SubscriptionGroupWrapper};
 use crate::protocol::body::topic::DataVersion;
 use crate::protocol::topic::{self, NameError};
@@ -209,7 +209,7 @@ fn check(group: &str, config: &SubscriptionGroupConfig) -> Result<(), GroupError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::clock;
+    use crate::clock;
 
     fn groups(folder: &tempfile::TempDir, auto_create: bool) -> SubscriptionGroups {
         let file = folder.path().join("subscriptionGroup.json");

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::clock::Clock;
 use super::json_file::{self, FileError};
+use crate::clock::Clock;
 use crate::protocol::body::topic::{DataVersion, TopicConfig, TopicConfigSerializeWrapper};
 use crate::protocol::perm::{self, PERM_INHERIT, PERM_READ, PERM_WRITE};
 use crate::protocol::topic::{self, AUTO_CREATE_TOPIC_KEY_TOPIC, NameError, TBW102_TOPIC};
@@ -337,7 +337,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
-    use crate::broker::clock;
+    use crate::clock;
 
     fn built_in() -> BuiltIn {
         BuiltIn {
