@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::json_file;
 use crate::config::broker::BrokerConfig;
+use crate::config::file::FileError;
 use crate::config::remoting::{NettyClientConfig, NettyServerConfig};
 use crate::config::store::MessageStoreConfig;
-use crate::config::{self, Entry, Problem, ProblemKind};
+use crate::config::{self, Entry, Problem, ProblemKind, Settings};
 use crate::protocol::body::topic::DataVersion;
 
 /// What a broker is started with.
@@ -37,8 +37,8 @@ pub enum UpdateError {
     #[error("{0}")]
     Refused(Problem),
     /// The file cannot be read or written.
-    #[error("{}: {error}", path.display())]
-    File { path: PathBuf, error: String },
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 struct Sections {
@@ -125,19 +125,23 @@ impl Live {
         let mut sections = self.sections();
         let mut next = sections.configs.clone();
         let Configs { broker, server, client, store, .. } = &mut next;
+        // The store reads its settings at its start: to take a new one and go on as before would be a lie.
+        if let Some(entry) = entries.iter().find(|entry| would_change(store, entry)) {
+            return Err(UpdateError::Fixed(Problem { entry: entry.clone(), kind: ProblemKind::Fixed }));
+        }
         let changed = config::update(&mut [broker, server, client, store], entries).map_err(refusal)?;
         if changed.is_empty() {
             return Ok(changed);
         }
         if let Some(path) = &next.file {
-            let failed = |error: String| UpdateError::File { path: path.clone(), error };
-            let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| FileError::Io { path: path.clone(), source })?;
             let values = changed.iter().filter_map(|key| {
                 let entry = entries.iter().rev().find(|entry| entry.key == *key)?;
                 Some((key.as_str(), entry.value.as_str()))
             });
             let text = values.fold(text, |text, (key, value)| with_value(&text, key, value));
-            json_file::replace(path, text.as_bytes()).map_err(|error| failed(error.to_string()))?;
+            config::file::replace(path, text.as_bytes())?;
         }
         self.publish(&next.broker);
         sections.configs = next;
@@ -148,6 +152,10 @@ impl Live {
     fn sections(&self) -> MutexGuard<'_, Sections> {
         self.sections.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn would_change(section: &dyn Settings, entry: &Entry) -> bool {
+    section.keys().contains(&entry.key.as_str()) && section.to_map().get(&entry.key) != Some(&entry.value)
 }
 
 /// The problem that the caller is told of: what must not be changed before what is only mistyped.
@@ -228,6 +236,7 @@ mod tests {
             assert!(error.to_string().contains(names), "{error}");
         };
         check(&[("storePathRootDir", "/tmp/x")], true, "storePathRootDir");
+        check(&[("fileReservedTime", "1")], true, "fileReservedTime");
         check(&[("traceOn", "false"), ("rocketmqHome", "/tmp/x")], true, "rocketmqHome");
         check(&[("nonsense", "1"), ("namesrvAddr", "1.2.3.4:5")], true, "namesrvAddr");
         check(&[("brokerPermission", "x")], false, "brokerPermission");

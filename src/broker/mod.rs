@@ -4,7 +4,6 @@
 pub mod address;
 pub mod consumer_offset;
 pub mod consumers;
-mod json_file;
 pub mod live;
 pub mod long_polling;
 pub mod processor;

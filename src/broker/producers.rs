@@ -12,6 +12,9 @@ use crate::remoting::{Command, Peer};
 /// A client without heartbeat for so long is dropped (Java: `CHANNEL_EXPIRED_TIMEOUT`).
 pub const CHANNEL_EXPIRED_TIMEOUT_MS: i64 = 120_000;
 
+/// Past so many groups those without connections are forgotten. Java keeps them for ever.
+const GROUPS_MAX: usize = 10_000;
+
 /// One client on one connection (Java: `ClientChannelInfo`).
 pub struct Client {
     pub peer: Arc<Peer>,
@@ -135,6 +138,9 @@ impl Producers {
         }
         for (peer, group) in &expired {
             tables.forget(peer.id(), group);
+        }
+        if tables.groups.len() > GROUPS_MAX {
+            tables.groups.retain(|_, clients| !clients.is_empty());
         }
         expired.into_iter().map(|(peer, _)| peer).collect()
     }

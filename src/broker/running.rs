@@ -11,7 +11,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::consumer_offset::ConsumerOffsets;
 use super::consumers::Consumers;
-use super::json_file::FileError;
 use super::live::{Configs, Live};
 use super::long_polling::Holds;
 use super::processor::{self, Pools};
@@ -24,6 +23,7 @@ use super::topic_config::{BuiltIn, TopicTable};
 use super::{Broker, Notes, address};
 use crate::clock::Clock;
 use crate::config::broker::BrokerConfig;
+use crate::config::file::FileError;
 use crate::config::remoting::NettyServerConfig;
 use crate::remoting::connection::Limits;
 use crate::remoting::server::{Bound, Server, ServerOptions};
@@ -32,6 +32,7 @@ use crate::store::{ArrivalListener, MessageStore, OpenOptions};
 const FIRST_JOB_AFTER: Duration = Duration::from_secs(10);
 const SCAN_CLIENTS_EVERY: Duration = Duration::from_secs(10);
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+const REGISTER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a broker does not start.
 #[derive(Debug, thiserror::Error)]
@@ -251,14 +252,8 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
     jobs.spawn(keep_saved(Arc::clone(broker)));
     jobs.spawn(keep_registered(Arc::clone(broker)));
     let offsets_every = millis(broker.config.flush_consumer_offset_interval, 5000);
-    jobs.spawn(every(offsets_every, Arc::clone(broker), |broker| async move {
-        in_background(broker, |broker| {
-            if let Err(error) = broker.offsets.persist() {
-                tracing::error!(%error, "consumer offsets not saved");
-            }
-        })
-        .await;
-    }));
+    // Offsets, and whatever could not be written when it changed.
+    jobs.spawn(every(offsets_every, Arc::clone(broker), save));
     jobs.spawn(every(SCAN_CLIENTS_EVERY, Arc::clone(broker), |broker| async move { broker.scan_clients() }));
     jobs.spawn(every(SAMPLE_EVERY, Arc::clone(broker), |broker| async move {
         let now_ms = broker.now_ms();
@@ -282,16 +277,13 @@ async fn every<F: Future<Output = ()>>(period: Duration, broker: Arc<Broker>, jo
 async fn keep_saved(broker: Arc<Broker>) {
     loop {
         broker.notes.save.notified().await;
-        in_background(Arc::clone(&broker), |broker| {
-            broker.persist();
-        })
-        .await;
+        save(Arc::clone(&broker)).await;
     }
 }
 
-async fn in_background(broker: Arc<Broker>, work: fn(&Broker)) {
-    if let Err(error) = tokio::task::spawn_blocking(move || work(&broker)).await {
-        tracing::error!(%error, "background job failed");
+async fn save(broker: Arc<Broker>) {
+    if let Err(error) = tokio::task::spawn_blocking(move || broker.persist()).await {
+        tracing::error!(%error, "tables not saved");
     }
 }
 
@@ -306,6 +298,8 @@ async fn keep_registered(broker: Arc<Broker>) {
             _ = due.tick() => if broker.live.force_register() { Mode::Full } else { Mode::IfChanged },
         };
         broker.registrar.register(&broker.topics, &broker.live, mode).await;
+        // A thousand new topics in a row are a few registrations and not a thousand.
+        tokio::time::sleep(REGISTER_PAUSE).await;
     }
 }
 

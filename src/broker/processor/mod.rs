@@ -87,6 +87,7 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on_command(RequestCode::SendMessageV2, send::send_message)
         .on_command(RequestCode::SendBatchMessage, send::send_message)
         .on_command(RequestCode::LitePullMessage, pull::pull_message)
+        .after_batch(|broker| broker.store.dispatch())
         .on_disconnect(client_manage::disconnected)
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::broker::Broker;
-use crate::broker::json_file;
 use crate::broker::processor::reply;
+use crate::config;
 use crate::protocol::body::offset::DelayOffsetSerializeWrapper;
 use crate::protocol::header::NoHeader;
 use crate::protocol::header::offset::{
@@ -62,8 +62,8 @@ pub fn get_all_consumer_offset(broker: &Arc<Broker>, _request: Request<NoHeader>
 /// Code 45: what a slave writes to its `delayOffset.json`. Nothing is delivered late yet, so it is what the
 /// file has from before.
 pub fn get_all_delay_offset(broker: &Arc<Broker>, _request: Request<NoHeader>) -> Result<Response, Fault> {
-    let file = Path::new(&broker.store_config.store_path_root_dir).join("config/delayOffset.json");
-    let offsets: Option<DelayOffsetSerializeWrapper> = json_file::load(&file).map_err(|error| {
+    let path = Path::new(&broker.store_config.store_path_root_dir).join("config/delayOffset.json");
+    let offsets: Option<DelayOffsetSerializeWrapper> = config::file::load(&path).map_err(|error| {
         Fault::new(ResponseCode::SystemError, format!("No delay offset in this broker: {error}"))
     })?;
     Ok(reply(&offsets.unwrap_or_default()))
