@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::json_file::{self, FileError};
 use super::topic_config::QUEUE_NUMS_MAX;
+use crate::config::file::{self as config_file, FileError};
 use crate::protocol::body::offset::ConsumerOffsetSerializeWrapper;
 use crate::protocol::topic::{check_group, check_topic};
 
@@ -28,7 +28,7 @@ pub struct ConsumerOffsets {
 impl ConsumerOffsets {
     /// What the file has.
     pub fn open(file: PathBuf) -> Result<ConsumerOffsets, FileError> {
-        let saved: ConsumerOffsetSerializeWrapper = json_file::load(&file)?.unwrap_or_default();
+        let saved: ConsumerOffsetSerializeWrapper = config_file::load(&file)?.unwrap_or_default();
         Ok(ConsumerOffsets {
             file,
             groups: RwLock::new(nest(saved)),
@@ -140,7 +140,7 @@ impl ConsumerOffsets {
         if !self.unsaved.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let saved = json_file::store(&self.file, &self.snapshot());
+        let saved = config_file::store(&self.file, &self.snapshot());
         if saved.is_err() {
             self.unsaved.store(true, Ordering::Release);
         }

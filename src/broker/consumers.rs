@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::clock::Clock;
 use super::producers::Client;
+use crate::clock::Clock;
 use crate::protocol::body::client::ConsumerConnection;
 use crate::protocol::body::heartbeat::{
     ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData,
@@ -326,8 +326,8 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::broker::clock;
     use crate::broker::producers::CHANNEL_EXPIRED_TIMEOUT_MS;
+    use crate::clock;
     use crate::remoting::Command;
 
     fn client(client_id: &str) -> Arc<Client> {

@@ -1,29 +1,70 @@
-//! Settings that may change while the broker runs: those that every request asks for as atomics, and behind
-//! them all sections as they stand, for codes 25 and 26. Which keys may change is the sections' own to say.
+//! Settings that may change while the broker runs (Java: `Configuration`): those that every request asks for
+//! as atomics, and behind them all sections as they stand, for codes 25 and 26. Which keys may change is the
+//! sections' own to say.
 
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::config::broker::BrokerConfig;
+use crate::config::file::FileError;
+use crate::config::remoting::{NettyClientConfig, NettyServerConfig};
+use crate::config::store::MessageStoreConfig;
+use crate::config::{self, Entry, Problem, ProblemKind, Settings};
+use crate::protocol::body::topic::DataVersion;
+
+/// What a broker is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Configs {
+    pub broker: BrokerConfig,
+    pub server: NettyServerConfig,
+    pub client: NettyClientConfig,
+    pub store: MessageStoreConfig,
+    /// The operator's file (`-c`), to which changes at run time are written.
+    pub file: Option<PathBuf>,
+    /// Where to listen; every address by default, as Java.
+    pub bind_ip: Option<IpAddr>,
+}
+
+/// Why settings are not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// Among them one that may not change while the broker runs.
+    #[error("{0}")]
+    Fixed(Problem),
+    /// Among them one that does not fit, or that nobody knows.
+    #[error("{0}")]
+    Refused(Problem),
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+struct Sections {
+    configs: Configs,
+    version: DataVersion,
+}
 
 macro_rules! live {
     ($($(#[$doc:meta])* $field:ident: $atomic:ident as $type:ty;)*) => {
-        /// The broker's settings as they stand now.
+        /// The settings as they stand now.
         pub struct Live {
-            sections: Mutex<BrokerConfig>,
+            sections: Mutex<Sections>,
             $($field: $atomic,)*
         }
 
         impl Live {
             /// The settings at the start.
-            pub fn new(broker: BrokerConfig) -> Live {
-                Live { $($field: $atomic::new(broker.$field),)* sections: Mutex::new(broker) }
+            pub fn new(configs: Configs, now_ms: i64) -> Live {
+                Live {
+                    $($field: $atomic::new(configs.broker.$field),)*
+                    sections: Mutex::new(Sections { configs, version: DataVersion::new(now_ms) }),
+                }
             }
 
-            /// Takes changed settings.
-            pub fn set(&self, broker: BrokerConfig) {
+            fn publish(&self, broker: &BrokerConfig) {
                 $(self.$field.store(broker.$field, Relaxed);)*
-                *self.sections() = broker;
             }
 
             $($(#[$doc])* pub fn $field(&self) -> $type {
@@ -36,6 +77,10 @@ macro_rules! live {
 live! {
     /// What the whole broker allows, bits of `protocol::perm`.
     broker_permission: AtomicI32 as i32;
+    /// A send to an unknown topic creates it.
+    auto_create_topic_enable: AtomicBool as bool;
+    /// An unknown consumer group is created.
+    auto_create_subscription_group: AtomicBool as bool;
     /// Half messages are refused.
     reject_transaction_message: AtomicBool as bool;
     /// A pull that finds nothing is held as long as it asks for.
@@ -63,12 +108,140 @@ live! {
 }
 
 impl Live {
-    /// All settings of the broker's own section.
-    pub fn broker(&self) -> BrokerConfig {
-        self.sections().clone()
+    /// All settings as they stand.
+    pub fn configs(&self) -> Configs {
+        self.sections().configs.clone()
     }
 
-    fn sections(&self) -> MutexGuard<'_, BrokerConfig> {
+    /// Every key and value, and their version (code 26).
+    pub fn dump(&self) -> (String, DataVersion) {
+        let sections = self.sections();
+        let Configs { broker, server, client, store, .. } = &sections.configs;
+        (config::dump(&[broker, server, client, store]), sections.version)
+    }
+
+    /// Changes settings, all or none, here and in the operator's file; gives the keys that changed. Blocks.
+    pub fn update(&self, entries: &[Entry], now_ms: i64) -> Result<Vec<String>, UpdateError> {
+        let mut sections = self.sections();
+        let mut next = sections.configs.clone();
+        let Configs { broker, server, client, store, .. } = &mut next;
+        // The store reads its settings at its start: to take a new one and go on as before would be a lie.
+        if let Some(entry) = entries.iter().find(|entry| would_change(store, entry)) {
+            return Err(UpdateError::Fixed(Problem { entry: entry.clone(), kind: ProblemKind::Fixed }));
+        }
+        let changed = config::update(&mut [broker, server, client, store], entries).map_err(refusal)?;
+        if changed.is_empty() {
+            return Ok(changed);
+        }
+        if let Some(path) = &next.file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| FileError::Io { path: path.clone(), source })?;
+            let values = changed.iter().filter_map(|key| {
+                let entry = entries.iter().rev().find(|entry| entry.key == *key)?;
+                Some((key.as_str(), entry.value.as_str()))
+            });
+            let text = values.fold(text, |text, (key, value)| with_value(&text, key, value));
+            config::file::replace(path, text.as_bytes())?;
+        }
+        self.publish(&next.broker);
+        sections.configs = next;
+        sections.version.next_version(now_ms);
+        Ok(changed)
+    }
+
+    fn sections(&self) -> MutexGuard<'_, Sections> {
         self.sections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn would_change(section: &dyn Settings, entry: &Entry) -> bool {
+    section.keys().contains(&entry.key.as_str()) && section.to_map().get(&entry.key) != Some(&entry.value)
+}
+
+/// The problem that the caller is told of: what must not be changed before what is only mistyped.
+fn refusal(mut problems: Vec<Problem>) -> UpdateError {
+    match problems.iter().position(|problem| problem.kind == ProblemKind::Fixed) {
+        Some(at) => UpdateError::Fixed(problems.swap_remove(at)),
+        None => UpdateError::Refused(problems.swap_remove(0)),
+    }
+}
+
+/// A properties text with a key's value changed where it counts, its last entry, or added at the end. All else
+/// stays as the operator wrote it.
+fn with_value(text: &str, key: &str, value: &str) -> String {
+    let setting = format!("{key}={}", compat::properties::escape_value(value));
+    let entry = compat::properties::parse(text).into_iter().rev().find(|entry| entry.key.trim() == key);
+    let mut lines: Vec<&str> = text.lines().collect();
+    match entry {
+        Some(entry) if entry.line <= lines.len() => {
+            let start = entry.line - 1;
+            // A line that ends in an odd number of backslashes goes on in the next.
+            let goes_on = |line: &str| (line.len() - line.trim_end_matches('\\').len()) % 2 == 1;
+            let more = lines[start..].iter().take_while(|line| goes_on(line)).count();
+            let end = (start + more + 1).min(lines.len());
+            lines.splice(start..end, [setting.as_str()]);
+        }
+        _ => lines.push(&setting),
+    }
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Origin;
+
+    fn live(file: Option<PathBuf>) -> Live {
+        Live::new(Configs { file, ..Configs::default() }, 0)
+    }
+
+    fn entries(settings: &[(&str, &str)]) -> Vec<Entry> {
+        settings.iter().map(|(key, value)| Entry::new(key, value, Origin::Request)).collect()
+    }
+
+    #[test]
+    fn one_value_changes_and_all_else_stays() {
+        let check = |text: &str, expected: &str| assert_eq!(with_value(text, "b", "2"), expected);
+        check("# why\na=1\nb=1\n\n# end\n", "# why\na=1\nb=2\n\n# end\n");
+        check("b=0\nb : 1\n", "b=0\nb=2\n");
+        check("b=1\\\n 2\\\n 3\na=1", "b=2\na=1\n");
+        check("a=1", "a=1\nb=2\n");
+        check("", "b=2\n");
+        check("#b=1\n", "#b=1\nb=2\n");
+    }
+
+    #[test]
+    fn changes_go_to_the_file_and_count_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("broker.conf");
+        std::fs::write(&file, "# mine\nbrokerName=a\nbrokerPermission=6\n").unwrap();
+        let live = live(Some(file.clone()));
+        let changed = live.update(&entries(&[("brokerPermission", "4"), ("traceOn", "true")]), 5).unwrap();
+        assert_eq!(changed, ["brokerPermission"]);
+        assert_eq!(live.broker_permission(), 4);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "# mine\nbrokerName=a\nbrokerPermission=4\n");
+        let (text, version) = live.dump();
+        assert!(text.contains("\nbrokerPermission=4\n"), "{text}");
+        assert_eq!(version, DataVersion { counter: 1, timestamp: 5 });
+    }
+
+    #[test]
+    fn paths_and_addresses_never_change() {
+        let live = live(None);
+        let check = |settings: &[(&str, &str)], fixed: bool, names: &str| {
+            let error = live.update(&entries(settings), 5).unwrap_err();
+            assert_eq!(matches!(error, UpdateError::Fixed(_)), fixed, "{error}");
+            assert!(error.to_string().contains(names), "{error}");
+        };
+        check(&[("storePathRootDir", "/tmp/x")], true, "storePathRootDir");
+        check(&[("fileReservedTime", "1")], true, "fileReservedTime");
+        check(&[("traceOn", "false"), ("rocketmqHome", "/tmp/x")], true, "rocketmqHome");
+        check(&[("nonsense", "1"), ("namesrvAddr", "1.2.3.4:5")], true, "namesrvAddr");
+        check(&[("brokerPermission", "x")], false, "brokerPermission");
+        check(&[("nonsense", "1")], false, "nonsense");
+        assert!(live.trace_on());
+        assert_eq!(live.dump().1.counter, 0);
     }
 }

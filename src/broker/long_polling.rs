@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::protocol::body::SubscriptionData;
+use crate::protocol::body::heartbeat::SubscriptionData;
+use crate::store::ArrivalListener;
 
 /// Held pulls by topic and queue.
 #[derive(Default)]
@@ -113,12 +114,18 @@ impl Drop for Held<'_> {
     }
 }
 
+impl ArrivalListener for Holds {
+    fn arriving(&self, topic: &str, queue_id: i32, max_queue_offset: i64, tags_code: i64) {
+        Holds::arriving(self, topic, queue_id, max_queue_offset, tags_code);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn subscription(expression: &str) -> Arc<SubscriptionData> {
-        Arc::new(SubscriptionData::build("T", expression).unwrap())
+        Arc::new(SubscriptionData::of_tags("T", Some(expression)).unwrap())
     }
 
     fn is_woken(held: &mut Held<'_>) -> bool {

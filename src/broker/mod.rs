@@ -1,20 +1,182 @@
 //! The broker (Java: `BrokerController`): state tables, and the handlers of `processor` over them and the
-//! store.
+//! store. Here is what belongs together and what both have in common; starting and stopping is `running`'s.
 
+pub mod address;
 pub mod consumer_offset;
 pub mod consumers;
-mod json_file;
 pub mod live;
+pub mod long_polling;
+pub mod processor;
 pub mod producers;
 pub mod queue_lock;
+pub mod register;
+mod running;
 pub mod stats;
 pub mod subscription_group;
 pub mod topic_config;
 
-pub use crate::clock;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::Notify;
+
+pub use self::live::Configs;
+pub use self::running::{Running, StartError, start};
+
+use self::consumer_offset::ConsumerOffsets;
+use self::consumers::Consumers;
+use self::live::Live;
+use self::long_polling::Holds;
+use self::processor::Pools;
+use self::producers::Producers;
+use self::queue_lock::QueueLocks;
+use self::register::{Mode, Registrar};
+use self::stats::Stats;
+use self::subscription_group::SubscriptionGroups;
+use self::topic_config::{TopicError, TopicTable};
+use crate::clock::Clock;
+use crate::config::broker::BrokerConfig;
+use crate::config::store::MessageStoreConfig;
+use crate::protocol::body::topic::TopicConfig;
 use crate::protocol::header::client::NotifyConsumerIdsChangedRequestHeader;
 use crate::protocol::request_code::RequestCode;
 use crate::remoting::{Command, InvokeError, Peer};
+use crate::store::MessageStore;
+
+/// All that the handlers share.
+pub struct Broker {
+    /// The settings of the start. What may change since is [`Broker::live`]'s to say.
+    pub config: BrokerConfig,
+    pub store_config: MessageStoreConfig,
+    pub live: Live,
+    /// `brokerIP1` and the port: where messages say that they are stored.
+    pub store_host: SocketAddrV4,
+    pub boot_ms: i64,
+    pub store: Arc<MessageStore>,
+    pub topics: TopicTable,
+    pub groups: SubscriptionGroups,
+    pub offsets: ConsumerOffsets,
+    pub producers: Producers,
+    pub consumers: Consumers,
+    pub locks: QueueLocks,
+    pub holds: Arc<Holds>,
+    pub stats: Stats,
+    pub pools: Pools,
+    clock: Clock,
+    registrar: Registrar,
+    notes: Arc<Notes>,
+    next_queue: AtomicU32,
+}
+
+/// What the tables leave for the broker's jobs to do.
+#[derive(Default)]
+struct Notes {
+    /// A table has changed and must be written to its file.
+    save: Notify,
+    /// The topics have changed and the name servers must hear of it.
+    register: Notify,
+}
+
+impl Broker {
+    /// Milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// What the whole broker allows, bits of `protocol::perm`.
+    pub fn permission(&self) -> i32 {
+        self.live.broker_permission()
+    }
+
+    /// A queue for a message whose sender leaves the choice to us: each in turn. Java draws one.
+    pub fn any_queue(&self, queue_nums: i32) -> i32 {
+        match u32::try_from(queue_nums) {
+            Ok(queue_nums @ 1..) => {
+                (self.next_queue.fetch_add(1, Ordering::Relaxed) % queue_nums).cast_signed()
+            }
+            _ => 0,
+        }
+    }
+
+    /// The topic of a send, made where that is allowed.
+    pub fn create_topic_on_send(
+        &self,
+        topic: &str,
+        default_topic: &str,
+        queue_nums: i32,
+        topic_sys_flag: i32,
+        remote: SocketAddr,
+    ) -> Option<Arc<TopicConfig>> {
+        let created = self.topics.create_on_send(topic, default_topic, queue_nums, topic_sys_flag, remote);
+        logged(created, topic)
+    }
+
+    /// A retry or dead-letter topic, made where it does not exist.
+    pub fn create_topic_on_send_back(
+        &self,
+        topic: &str,
+        queue_nums: i32,
+        perm: i32,
+        topic_sys_flag: i32,
+    ) -> Option<Arc<TopicConfig>> {
+        logged(self.topics.create_on_send_back(topic, queue_nums, perm, topic_sys_flag), topic)
+    }
+
+    /// Tells the members of a group that they have changed, where that is not switched off.
+    pub fn notify_group(&self, group: &str) {
+        if self.live.notify_consumer_ids_changed_enable() {
+            self.consumers.notify_changed(group);
+        }
+    }
+
+    /// Registers with all name servers now.
+    pub async fn register(&self) {
+        self.registrar.register(&self.topics, &self.live, Mode::Full).await;
+    }
+
+    /// Settings have been changed at run time: tells those who keep their own copy.
+    pub fn settings_changed(&self, keys: &[String]) {
+        self.topics.set_auto_create(self.live.auto_create_topic_enable());
+        self.groups.set_auto_create(self.live.auto_create_subscription_group());
+        if keys.iter().any(|key| key == "brokerPermission") {
+            self.topics.bump_version();
+        }
+    }
+
+    /// Writes every table that has changed to its file. Blocks. Gives whether all went well.
+    fn persist(&self) -> bool {
+        let saved = [self.topics.persist(), self.groups.persist(), self.offsets.persist()];
+        let mut well = true;
+        for error in saved.into_iter().filter_map(Result::err) {
+            tracing::error!(%error, "table not saved");
+            well = false;
+        }
+        well
+    }
+
+    /// Drops clients and locks that have been silent for too long.
+    fn scan_clients(&self) {
+        let expired = self.consumers.scan();
+        for peer in expired.peers.iter().chain(&self.producers.scan()) {
+            peer.close();
+        }
+        for group in &expired.groups {
+            self.notify_group(group);
+        }
+        self.locks.scan();
+    }
+}
+
+fn logged(created: Result<Arc<TopicConfig>, TopicError>, topic: &str) -> Option<Arc<TopicConfig>> {
+    match created {
+        Ok(config) => Some(config),
+        Err(error) => {
+            tracing::warn!(topic, %error, "topic not created");
+            None
+        }
+    }
+}
 
 /// Tells a client that the members of a group have changed: it rebalances at once.
 fn notify_consumer_ids_changed(peer: &Peer, group: &str) -> Result<(), InvokeError> {

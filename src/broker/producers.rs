@@ -4,13 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::clock::Clock;
+use crate::clock::Clock;
 use crate::protocol::body::client::Connection;
 use crate::protocol::language::LanguageCode;
 use crate::remoting::{Command, Peer};
 
 /// A client without heartbeat for so long is dropped (Java: `CHANNEL_EXPIRED_TIMEOUT`).
 pub const CHANNEL_EXPIRED_TIMEOUT_MS: i64 = 120_000;
+
+/// Past so many groups those without connections are forgotten. Java keeps them for ever.
+const GROUPS_MAX: usize = 10_000;
 
 /// One client on one connection (Java: `ClientChannelInfo`).
 pub struct Client {
@@ -136,6 +139,9 @@ impl Producers {
         for (peer, group) in &expired {
             tables.forget(peer.id(), group);
         }
+        if tables.groups.len() > GROUPS_MAX {
+            tables.groups.retain(|_, clients| !clients.is_empty());
+        }
         expired.into_iter().map(|(peer, _)| peer).collect()
     }
 
@@ -180,7 +186,7 @@ impl Tables {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::clock;
+    use crate::clock;
 
     fn client(client_id: &str) -> Arc<Client> {
         let peer = Peer::unconnected("127.0.0.1:5000".parse().unwrap());

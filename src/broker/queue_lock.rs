@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::clock::Clock;
+use crate::clock::Clock;
 use crate::protocol::body::queue::MessageQueue;
 
 /// A lock that its owner has not renewed for so long is free (Java:
@@ -106,7 +106,7 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::broker::clock;
+    use crate::clock;
 
     fn queue(queue_id: i32) -> MessageQueue {
         MessageQueue::new("T", "broker-a", queue_id)

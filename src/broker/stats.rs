@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::store::PutResult;
+
 /// Upper bounds of the classes of put times, ms, and their labels.
 const PUT_TIME_CLASSES: [(u128, &str); 13] = [
     (0, "[<=0ms]"),
@@ -64,10 +66,14 @@ impl Stats {
         Stats { day: AtomicI64::new(i64::MIN), ..Stats::default() }
     }
 
-    /// `messages` were stored with one put of `bytes` bytes in the log.
-    pub fn stored(&self, messages: u64, bytes: u64) {
-        self.put_times.fetch_add(messages, Relaxed);
-        self.put_bytes.fetch_add(bytes, Relaxed);
+    /// A put, of one message or a batch, has gone well.
+    pub fn stored(&self, result: &PutResult) {
+        self.count_stored(result.message_count(), result.record_bytes);
+    }
+
+    fn count_stored(&self, messages: usize, bytes: usize) {
+        self.put_times.fetch_add(messages as u64, Relaxed);
+        self.put_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
     /// How long a put took from its first check to its place in the log.
@@ -78,10 +84,10 @@ impl Stats {
         self.put_time_max_ms.fetch_max(u64::try_from(millis).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// A pull gave out so many messages.
-    pub fn fetched(&self, messages: u64) {
+    /// A pull gave out so many messages and bytes.
+    pub fn fetched(&self, messages: usize, _bytes: usize) {
         self.get_found.fetch_add(1, Relaxed);
-        self.get_transfered.fetch_add(messages, Relaxed);
+        self.get_transfered.fetch_add(messages as u64, Relaxed);
     }
 
     /// A pull found nothing.
@@ -202,8 +208,8 @@ mod tests {
         let stats = Stats::new();
         for second in 0..=60 {
             stats.sample(second * 1000, 1);
-            stats.stored(2, 200);
-            stats.fetched(4);
+            stats.count_stored(2, 200);
+            stats.fetched(4, 400);
         }
         let check = |key: &str, expected: &str| assert_eq!(value(&stats, key), expected, "{key}");
         check("putTps", "2.0 2.0 ");
@@ -218,12 +224,12 @@ mod tests {
     fn midnight_moves_the_mornings() {
         let stats = Stats::new();
         let check = |key: &str, expected: &str| assert_eq!(value(&stats, key), expected, "{key}");
-        stats.stored(5, 1);
+        stats.count_stored(5, 1);
         stats.sample(0, 1);
         check("msgPutTotalTodayMorning", "0");
         stats.sample(1000, 2);
         check("msgPutTotalTodayMorning", "5");
-        stats.stored(2, 1);
+        stats.count_stored(2, 1);
         stats.sample(2000, 3);
         check("msgPutTotalYesterdayMorning", "5");
         check("msgPutTotalTodayMorning", "7");

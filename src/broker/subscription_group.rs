@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::clock::Clock;
-use super::json_file::{self, FileError};
 use super::topic_config::QUEUE_NUMS_MAX;
+use crate::clock::Clock;
+use crate::config::file::{self as config_file, FileError};
 use crate::protocol::body::group::{SubscriptionGroupConfig, SubscriptionGroupWrapper};
 use crate::protocol::body::topic::DataVersion;
 use crate::protocol::topic::{self, NameError};
@@ -52,7 +52,7 @@ impl SubscriptionGroups {
             .map(|&name| (name.to_owned(), Arc::new(SubscriptionGroupConfig::new(name))))
             .collect();
         let mut version = DataVersion::new(clock.now_ms());
-        if let Some(saved) = json_file::load::<SubscriptionGroupWrapper>(&file)? {
+        if let Some(saved) = config_file::load::<SubscriptionGroupWrapper>(&file)? {
             version = saved.data_version;
             for (name, mut config) in saved.subscription_group_table {
                 if let Err(reason) = check(&name, &config) {
@@ -167,7 +167,7 @@ impl SubscriptionGroups {
         if !self.unsaved.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let saved = json_file::store(&self.file, &self.snapshot());
+        let saved = config_file::store(&self.file, &self.snapshot());
         if saved.is_err() {
             self.unsaved.store(true, Ordering::Release);
         }
@@ -209,7 +209,7 @@ fn check(group: &str, config: &SubscriptionGroupConfig) -> Result<(), GroupError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::clock;
+    use crate::clock;
 
     fn groups(folder: &tempfile::TempDir, auto_create: bool) -> SubscriptionGroups {
         let file = folder.path().join("subscriptionGroup.json");

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::clock::Clock;
-use super::json_file::{self, FileError};
+use crate::clock::Clock;
+use crate::config::file::{self as config_file, FileError};
 use crate::protocol::body::topic::{DataVersion, TopicConfig, TopicConfigSerializeWrapper};
 use crate::protocol::perm::{self, PERM_INHERIT, PERM_READ, PERM_WRITE};
 use crate::protocol::topic::{self, AUTO_CREATE_TOPIC_KEY_TOPIC, NameError, TBW102_TOPIC};
@@ -96,7 +96,7 @@ impl TopicTable {
         let mut topics: HashMap<String, Arc<TopicConfig>> =
             built_in_topics.into_iter().map(|config| (config.topic_name.clone(), Arc::new(config))).collect();
         let mut version = DataVersion::new(clock.now_ms());
-        if let Some(saved) = json_file::load::<TopicConfigSerializeWrapper>(&file)? {
+        if let Some(saved) = config_file::load::<TopicConfigSerializeWrapper>(&file)? {
             version = saved.data_version;
             for (name, mut config) in saved.topic_config_table {
                 // The broker's and the cluster's own topics may have dots: host names do.
@@ -216,9 +216,13 @@ impl TopicTable {
 
     /// Makes or changes a topic.
     pub fn update(&self, config: TopicConfig) -> Result<Arc<TopicConfig>, TopicError> {
-        check(&config.topic_name, &config)?;
-        tracing::info!(topic = config.topic_name, %config, "topic created or changed");
+        check_queues(&config)?;
         let mut tables = self.write();
+        // The broker's and the cluster's own topics may have dots.
+        if !tables.topics.contains_key(&config.topic_name) {
+            check_name(&config.topic_name)?;
+        }
+        tracing::info!(topic = config.topic_name, %config, "topic created or changed");
         Ok(self.put(&mut tables, config))
     }
 
@@ -285,7 +289,7 @@ impl TopicTable {
         if !self.unsaved.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let saved = json_file::store(&self.file, &self.snapshot());
+        let saved = config_file::store(&self.file, &self.snapshot());
         if saved.is_err() {
             self.unsaved.store(true, Ordering::Release);
         }
@@ -337,7 +341,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
-    use crate::broker::clock;
+    use crate::clock;
 
     fn built_in() -> BuiltIn {
         BuiltIn {

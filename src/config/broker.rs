@@ -98,7 +98,7 @@ pub struct BrokerConfig {
     pub transfer_msg_by_heap: bool,
     /// Unused. Default 40. Read at start.
     pub max_delay_time: i32,
-    /// MSG_REGION in replies to sends. Default `DefaultRegion`. Changes at run time.
+    /// MSG_REGION in replies to sends. Default `DefaultRegion`. Read at start.
     pub region_id: String,
     /// Longest wait for a name server's answer to a registration, ms. Default 6000. Changes at run time.
     pub register_broker_timeout_mills: i32,
@@ -258,7 +258,6 @@ impl Section for BrokerConfig {
         "longPollingEnable",
         "shortPollingTimeMills",
         "notifyConsumerIdsChangedEnable",
-        "regionId",
         "registerBrokerTimeoutMills",
         "slaveReadEnable",
         "disableConsumeIfConsumerReadSlowly",

@@ -1,12 +1,13 @@
 //! Configuration: one struct per Java config class; a field is Java's key in snake_case. How settings are
 //! found, checked, printed and changed (Java: `ServerUtil`, `MixAll.properties2Object`, `Configuration`).
 //!
-//! Reads no file and no environment: the programs do, and hand over [`Entry`]s in order of precedence, the
-//! later winning (environment, file, `key=value` arguments, options). Java keeps a default in silence when a
-//! value does not fit and ignores unknown keys; here the first is an error that stops the start, the second a
-//! warning that names the nearest key.
+//! Reads no environment and, but for [`mod@file`], no file: the programs do, and hand over [`Entry`]s in order
+//! of precedence, the later winning (environment, file, `key=value` arguments, options). Java keeps a default in
+//! silence when a value does not fit and ignores unknown keys; here the first is an error that stops the start,
+//! the second a warning that names the nearest key.
 
 pub mod broker;
+pub mod file;
 mod keys;
 pub mod namesrv;
 pub mod remoting;

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod code;
+pub mod faq;
 pub mod header;
 pub(crate) mod java_enum;
 pub mod language;

@@ -129,6 +129,11 @@ pub fn is_system_group(group: &str) -> bool {
     group.starts_with(CID_RMQ_SYS_PREFIX)
 }
 
+/// Whether new topics are modelled on this one, under either of its names: messages cannot be sent to it.
+pub fn is_default_topic(topic: &str) -> bool {
+    matches!(topic, AUTO_CREATE_TOPIC_KEY_TOPIC | TBW102_TOPIC)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,13 +9,16 @@ use bytes::Bytes;
 
 use crate::broker::Broker;
 use crate::config::store::BrokerRole;
-use crate::protocol::body::{MessageQueue, OffsetMovedEvent, SubscriptionData, SubscriptionGroupConfig};
+use crate::protocol::body::group::SubscriptionGroupConfig;
+use crate::protocol::body::heartbeat::SubscriptionData;
+use crate::protocol::body::offset::OffsetMovedEvent;
+use crate::protocol::body::queue::MessageQueue;
 use crate::protocol::header::pull::{PullMessageRequestHeader, PullMessageResponseHeader};
 use crate::protocol::message::{self, Properties};
 use crate::protocol::response_code::ResponseCode;
 use crate::protocol::{faq, perm, sys_flag, topic};
 use crate::remoting::{Answer, Body, Command, Fault, Peer, Response};
-use crate::store::{GetResult, GetStatus, MappedSlice, MessageFilter, NewMessage};
+use crate::store::{GetResult, GetStatus, MessageFilter, NewMessage};
 
 /// Codes 11 and 361.
 pub fn pull_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) -> Answer {
@@ -32,7 +35,7 @@ pub fn pull_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) ->
         }
         let response = pull.run(broker, &header)?;
         let may_wait = header.sys_flag & sys_flag::PULL_SUSPEND != 0;
-        if response.code == ResponseCode::PullNotFound.into() && may_wait {
+        if response.code == i32::from(ResponseCode::PullNotFound) && may_wait {
             return Ok(hold(broker, pull.owned(&command), &header));
         }
         Ok(response.into())
@@ -65,7 +68,10 @@ impl Pull {
     ) -> Result<Pull, Fault> {
         let forbidden = |remark: String| Fault::new(ResponseCode::NoPermission, remark);
         if !perm::is_readable(broker.permission()) {
-            return Err(forbidden(format!("the broker[{}] pulling message is forbidden", broker.config.broker_ip1)));
+            return Err(forbidden(format!(
+                "the broker[{}] pulling message is forbidden",
+                broker.config.broker_ip1
+            )));
         }
         let group_name = header.consumer_group;
         let group = broker.groups.find_or_create(group_name).ok_or_else(|| {
@@ -103,14 +109,15 @@ impl Pull {
         let filter = TagFilter(&self.subscription);
         let (topic, queue_id, offset) = (header.topic, header.queue_id, header.queue_offset);
         let found = broker.store.get(topic, queue_id, offset, header.max_msg_nums, &filter);
-        let found = found
-            .ok_or_else(|| Fault::new(ResponseCode::SystemError, "store getMessage return null"))?;
+        let found =
+            found.ok_or_else(|| Fault::new(ResponseCode::SystemError, "store getMessage return null"))?;
         let mut code = code_of(found.status, offset);
-        let mut suggest_which_broker_id = match (broker.config.slave_read_enable, found.suggest_pulling_from_slave) {
-            (false, _) => 0,
-            (true, true) => self.group.which_broker_when_consume_slowly,
-            (true, false) => self.group.broker_id,
-        };
+        let mut suggest_which_broker_id =
+            match (broker.live.slave_read_enable(), found.suggest_pulling_from_slave) {
+                (false, _) => 0,
+                (true, true) => self.group.which_broker_when_consume_slowly,
+                (true, false) => self.group.broker_id,
+            };
         if code == ResponseCode::PullOffsetMoved {
             let is_slave = broker.store_config.broker_role == BrokerRole::Slave;
             if is_slave && !broker.store_config.offset_check_in_slave {
@@ -128,7 +135,7 @@ impl Pull {
         let remark = Some(found.status.java_name().into());
         let body = match code {
             ResponseCode::Success => {
-                broker.stats.fetched(found.msg_count, found.bytes);
+                broker.stats.fetched(found.message_count, found.bytes);
                 Body::Slices(found.messages.into_iter().map(Bytes::from_owner).collect())
             }
             _ => {
@@ -164,7 +171,7 @@ impl Pull {
         properties.set(message::PROPERTY_DELAY_TIME_LEVEL, "0");
         properties.set(message::PROPERTY_WAIT_STORE_MSG_OK, "true");
         broker.store.put(&NewMessage {
-            topic: topic::OFFSET_MOVED_EVENT,
+            topic: topic::OFFSET_MOVED_EVENT_TOPIC,
             queue_id: 0,
             flag: 0,
             sys_flag: 0,
@@ -174,7 +181,7 @@ impl Pull {
             reconsume_times: 0,
             prepared_transaction_offset: 0,
             body: &body,
-            properties: &properties.to_string(),
+            properties: &properties.encode(),
         });
     }
 }
@@ -186,10 +193,9 @@ fn subscription(
     group: &SubscriptionGroupConfig,
 ) -> Result<Arc<SubscriptionData>, Fault> {
     let subscription = if header.sys_flag & sys_flag::PULL_SUBSCRIPTION != 0 {
-        let expression = header.subscription.unwrap_or("");
-        let built = SubscriptionData::build_typed(header.topic, expression, header.expression_type);
+        let built = SubscriptionData::build(header.topic, header.subscription, header.expression_type);
         Arc::new(built.map_err(|error| {
-            tracing::warn!(group = header.consumer_group, expression, %error, "subscription does not parse");
+            tracing::warn!(group = header.consumer_group, %error, "subscription does not parse");
             Fault::new(ResponseCode::SubscriptionParseFailed, "parse the consumer's subscription failed")
         })?)
     } else {
@@ -209,7 +215,10 @@ fn heartbeat_subscription(
     group: &SubscriptionGroupConfig,
 ) -> Result<Arc<SubscriptionData>, Fault> {
     let missing = |what: &str| {
-        Fault::new(ResponseCode::SubscriptionNotExist, format!("the consumer's {what} not exist{}", faq::SUFFIX))
+        Fault::new(
+            ResponseCode::SubscriptionNotExist,
+            format!("the consumer's {what} not exist{}", faq::SUFFIX),
+        )
     };
     let (name, topic) = (header.consumer_group, header.topic);
     let consumers = broker.consumers.find(name).ok_or_else(|| missing("group info"))?;
@@ -221,7 +230,10 @@ fn heartbeat_subscription(
     if subscription.sub_version < header.sub_version {
         let expression = &subscription.sub_string;
         tracing::warn!(group = name, topic, expression, "the broker's subscription is not the latest");
-        return Err(Fault::new(ResponseCode::SubscriptionNotLatest, "the consumer's subscription not latest"));
+        return Err(Fault::new(
+            ResponseCode::SubscriptionNotLatest,
+            "the consumer's subscription not latest",
+        ));
     }
     Ok(subscription)
 }
@@ -252,10 +264,10 @@ fn code_of(status: GetStatus, asked_offset: i64) -> ResponseCode {
 
 /// Holds a pull until its queue has what it asks for, or its time is over; then looks once more.
 fn hold(broker: &Arc<Broker>, owned: OwnedPull, header: &PullMessageRequestHeader<'_>) -> Answer {
-    let wait_ms = if broker.config.long_polling_enable {
+    let wait_ms = if broker.live.long_polling_enable() {
         header.suspend_timeout_millis.max(0) as u64
     } else {
-        broker.config.short_polling_time_mills.max(0) as u64
+        broker.live.short_polling_time_mills().max(0) as u64
     };
     let broker = Arc::clone(broker);
     Answer::later(async move {

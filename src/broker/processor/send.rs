@@ -4,19 +4,20 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::broker::Broker;
-use crate::protocol::body::{TopicConfig, TopicFilterType};
+use crate::protocol::body::topic::{TopicConfig, TopicFilterType};
 use crate::protocol::header::send::{
     ConsumerSendMsgBackRequestHeader, SendMessageRequestHeader, SendMessageRequestHeaderV2,
     SendMessageResponseHeader,
 };
-use crate::protocol::message::{self, MessageExt, Properties};
+use crate::protocol::message::{self, MessageRef, Properties};
 use crate::protocol::request_code::RequestCode;
 use crate::protocol::response_code::ResponseCode;
 use crate::protocol::{faq, perm, sys_flag, topic, version};
 use crate::remoting::{Answer, Command, Fault, Peer, Request, Response};
-use crate::store::{NewBatch, NewMessage, PutResult, PutStatus};
+use crate::store::{NewMessage, PutResult, PutStatus};
 use crate::strmap::{self, StrMap};
 
 /// Queues of a dead-letter topic (Java: `DLQ_NUMS_PER_GROUP`).
@@ -46,7 +47,7 @@ fn header(command: &Command) -> Result<SendMessageRequestHeader<'_>, strmap::Err
 fn region_fields(broker: &Broker) -> StrMap {
     let mut fields = StrMap::with_capacity(5, 160);
     fields.push("MSG_REGION", &broker.config.region_id);
-    fields.push_display("TRACE_ON", broker.config.trace_on);
+    fields.push_display("TRACE_ON", broker.live.trace_on());
     fields
 }
 
@@ -87,7 +88,7 @@ fn store_message(
     };
     if header.batch {
         check_batch(header)?;
-        let result = broker.store.put_batch(&NewBatch(message));
+        let result = broker.store.put_batch(&message);
         return Ok(Stored { result, queue_id });
     }
     let dead_letter;
@@ -98,7 +99,8 @@ fn store_message(
         (message.topic, message.queue_id) = (&dead_letter, 0);
     }
     if is_half_message(message.properties) {
-        let remark = format!("the broker[{}] sending transaction message is forbidden", broker.config.broker_ip1);
+        let remark =
+            format!("the broker[{}] sending transaction message is forbidden", broker.config.broker_ip1);
         return Err(Fault::new(ResponseCode::NoPermission, remark));
     }
     Ok(Stored { result: broker.store.put(&message), queue_id })
@@ -109,10 +111,13 @@ fn check_acceptance(broker: &Broker) -> Result<(), Fault> {
         let remark = "[REJECTREQUEST]system busy, start flow control for a while";
         return Err(Fault::new(ResponseCode::SystemBusy, remark));
     }
-    let accept_from_ms = broker.config.start_accept_send_request_time_stamp;
+    let accept_from_ms = broker.live.start_accept_send_request_time_stamp();
     if accept_from_ms > 0 && broker.now_ms() < accept_from_ms {
-        let until = crate::protocol::time::human_string(accept_from_ms);
-        return Err(Fault::new(ResponseCode::SystemError, format!("broker unable to service, until {until}")));
+        let until = human_time(accept_from_ms);
+        return Err(Fault::new(
+            ResponseCode::SystemError,
+            format!("broker unable to service, until {until}"),
+        ));
     }
     Ok(())
 }
@@ -157,7 +162,7 @@ fn create_topic(
         (true, true) => sys_flag::TOPIC_UNIT_SUB,
     };
     if let Err(reason) = topic::check_topic(header.topic) {
-        return Err(Fault::new(ResponseCode::SystemError, reason));
+        return Err(Fault::new(ResponseCode::SystemError, reason.to_string()));
     }
     tracing::warn!(topic = header.topic, remote = %peer.remote(), "the topic does not exist");
     let created = broker
@@ -169,8 +174,10 @@ fn create_topic(
             peer.remote(),
         )
         .or_else(|| {
-            let read_write = perm::READ | perm::WRITE;
-            is_retry.then(|| broker.create_topic_on_send_back(header.topic, 1, read_write, unit_flag)).flatten()
+            let read_write = perm::PERM_READ | perm::PERM_WRITE;
+            is_retry
+                .then(|| broker.create_topic_on_send_back(header.topic, 1, read_write, unit_flag))
+                .flatten()
         });
     created.ok_or_else(|| {
         let remark = format!("topic[{}] not exist, apply first please!{}", header.topic, faq::SUFFIX);
@@ -179,7 +186,7 @@ fn create_topic(
 }
 
 fn check_batch(header: &SendMessageRequestHeader<'_>) -> Result<(), Fault> {
-    let remark = if header.topic.len() > topic::TOPIC_MAX_BYTES {
+    let remark = if header.topic.len() > topic::MAX_TOPIC_BYTES {
         format!("message topic length too long {}", header.topic.len())
     } else if header.topic.starts_with(topic::RETRY_GROUP_TOPIC_PREFIX) {
         format!("batch request does not support retry group {}", header.topic)
@@ -213,7 +220,7 @@ fn unknown_group(group: &str) -> Fault {
 
 fn dead_letter_topic(broker: &Arc<Broker>, group: &str) -> Result<String, Fault> {
     let name = topic::dlq_topic(group);
-    match broker.create_topic_on_send_back(&name, DLQ_QUEUE_NUMS, perm::WRITE, 0) {
+    match broker.create_topic_on_send_back(&name, DLQ_QUEUE_NUMS, perm::PERM_WRITE, 0) {
         Some(_) => Ok(name),
         None => Err(Fault::new(ResponseCode::SystemError, format!("topic[{name}] not exist"))),
     }
@@ -234,8 +241,10 @@ fn reply(broker: &Arc<Broker>, stored: Stored) -> Answer {
         None => response(broker, &result, result.status, queue_id).into(),
         Some(ticket) => {
             let broker = Arc::clone(broker);
+            let wait =
+                Duration::from_millis(u64::try_from(broker.store_config.sync_flush_timeout).unwrap_or(0));
             Answer::later(async move {
-                let status = ticket.await;
+                let status = tokio::time::timeout(wait, ticket).await.unwrap_or(PutStatus::FlushDiskTimeout);
                 Ok(response(&broker, &result, status, queue_id))
             })
         }
@@ -261,7 +270,7 @@ fn response(broker: &Broker, result: &PutResult, status: PutStatus, queue_id: i3
         queue_offset: result.queue_offset,
         transaction_id: None,
         msg_region: Some(broker.config.region_id.as_str().into()),
-        trace_on: Some(broker.config.trace_on),
+        trace_on: Some(broker.live.trace_on()),
     };
     Response { code: code.into(), ..Response::ok().header(&header) }
 }
@@ -308,20 +317,21 @@ pub fn consumer_send_msg_back(
     }
     let retry_topic = retry_topic(broker, header, group.retry_queue_nums)?;
     let record = broker.store.message_at(header.offset);
-    let old = record.as_deref().and_then(|record| MessageExt::decode(record).ok()).ok_or_else(|| {
-        Fault::new(ResponseCode::SystemError, format!("look message by offset failed, {}", header.offset))
-    })?;
+    let old =
+        record.as_deref().and_then(|mut record| MessageRef::take(&mut record).ok()).ok_or_else(|| {
+            Fault::new(ResponseCode::SystemError, format!("look message by offset failed, {}", header.offset))
+        })?;
     let max = match header.max_reconsume_times {
         Some(max) if request.command.version >= version::V3_4_9 => max,
         _ => group.retry_max_times,
     };
     let mut properties = Properties::parse(&old.properties);
     if properties.get(message::PROPERTY_RETRY_TOPIC).is_none() {
-        properties.set(message::PROPERTY_RETRY_TOPIC, &old.topic);
+        properties.set(message::PROPERTY_RETRY_TOPIC, &*old.topic);
     }
     properties.set(message::PROPERTY_WAIT_STORE_MSG_OK, "false");
     if properties.get(message::PROPERTY_ORIGIN_MESSAGE_ID).is_none() {
-        properties.set(message::PROPERTY_ORIGIN_MESSAGE_ID, &old.offset_message_id());
+        properties.set(message::PROPERTY_ORIGIN_MESSAGE_ID, old.offset_msg_id());
     }
     let (topic, queue_id) = if old.reconsume_times >= max || header.delay_level < 0 {
         // Java leaves the last retry's DELAY in place, so that a dead letter waits in the delay topic first.
@@ -332,7 +342,7 @@ pub fn consumer_send_msg_back(
             0 => old.reconsume_times.saturating_add(3),
             given => given,
         };
-        properties.set(message::PROPERTY_DELAY_TIME_LEVEL, &level.to_string());
+        properties.set(message::PROPERTY_DELAY_TIME_LEVEL, level.to_string());
         (retry_topic, broker.any_queue(group.retry_queue_nums))
     };
     let result = broker.store.put(&NewMessage {
@@ -340,13 +350,13 @@ pub fn consumer_send_msg_back(
         queue_id,
         flag: old.flag,
         sys_flag: old.sys_flag,
-        born_timestamp_ms: old.born_timestamp_ms,
-        born_host: old.born_host,
+        born_timestamp_ms: old.born_timestamp,
+        born_host: ipv4(old.born_host),
         store_host: broker.store_host,
         reconsume_times: old.reconsume_times.saturating_add(1),
         prepared_transaction_offset: 0,
-        body: &old.body,
-        properties: &properties.to_string(),
+        body: old.body,
+        properties: &properties.encode(),
     });
     match result.status {
         PutStatus::PutOk => {
@@ -365,13 +375,21 @@ fn retry_topic(
     let name = topic::retry_topic(&header.group);
     let unit_flag = if header.unit_mode { sys_flag::TOPIC_UNIT_SUB } else { 0 };
     let config = broker
-        .create_topic_on_send_back(&name, queue_nums, perm::READ | perm::WRITE, unit_flag)
+        .create_topic_on_send_back(&name, queue_nums, perm::PERM_READ | perm::PERM_WRITE, unit_flag)
         .ok_or_else(|| Fault::new(ResponseCode::SystemError, format!("topic[{name}] not exist")))?;
     if !perm::is_writeable(config.perm) {
         let remark = format!("the topic[{name}] sending message is forbidden");
         return Err(Fault::new(ResponseCode::NoPermission, remark));
     }
     Ok(name)
+}
+
+/// Java: `UtilAll.timeMillisToHumanString2`, in the system's time zone.
+fn human_time(millis: i64) -> String {
+    match jiff::Timestamp::from_millisecond(millis) {
+        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S,%3f").to_string(),
+        Err(_) => millis.to_string(),
+    }
 }
 
 /// A record holds four bytes of address: of an IPv6 one the first four, as in Java.

@@ -194,6 +194,14 @@ impl SubscriptionData {
         }
     }
 
+    /// Whether a message whose queue entry has this tags code may be wanted (Java:
+    /// `ExpressionMessageFilter.isMatchedByConsumeQueue`). Hashes collide: the client looks again.
+    pub fn may_match(&self, tags_code: Option<i64>) -> bool {
+        let Some(tags_code) = tags_code else { return true };
+        // Java casts to 32 bits, too: only delayed messages have more.
+        self.class_filter_mode || self.sub_string == SUB_ALL || self.code_set.contains(&(tags_code as i32))
+    }
+
     /// Whether it filters by tag.
     pub fn is_tag_type(&self) -> bool {
         is_tag_type(Some(&self.expression_type))

@@ -1,0 +1,42 @@
+//! Settings read and changed while the broker runs (25, 26). Java: `AdminBrokerProcessor`, `Configuration`.
+
+use std::sync::Arc;
+
+use crate::broker::Broker;
+use crate::broker::live::UpdateError;
+use crate::config::{Entry, Origin};
+use crate::protocol::header::NoHeader;
+use crate::protocol::header::admin::GetBrokerConfigResponseHeader;
+use crate::protocol::response_code::ResponseCode;
+use crate::remoting::{Fault, Request, Response};
+
+/// Code 25. Java sets whatever it is told; here only what may change at run time, and nothing of a request
+/// with anything else in it.
+pub fn update_broker_config(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<Response, Fault> {
+    let illegal = || Fault::new(ResponseCode::SystemError, "string2Properties error");
+    let text = std::str::from_utf8(&request.command.body).map_err(|_| illegal())?;
+    let entries: Vec<Entry> = compat::properties::parse(text)
+        .into_iter()
+        .map(|entry| Entry::new(&entry.key, &entry.value, Origin::Request))
+        .collect();
+    let remote = request.peer.remote();
+    let changed = broker.live.update(&entries, broker.now_ms()).map_err(|error| {
+        tracing::warn!(%remote, %error, "change of settings refused");
+        let code = match error {
+            UpdateError::Fixed(_) => ResponseCode::NoPermission,
+            _ => ResponseCode::SystemError,
+        };
+        Fault::new(code, error.to_string())
+    })?;
+    tracing::info!(%remote, ?changed, "settings changed");
+    broker.settings_changed(&changed);
+    Ok(Response::ok())
+}
+
+/// Code 26.
+pub fn get_broker_config(broker: &Arc<Broker>, _request: Request<NoHeader>) -> Result<Response, Fault> {
+    let (text, version) = broker.live.dump();
+    let version = compat::json::to_vec(&version).expect("two numbers");
+    let version = String::from_utf8_lossy(&version).into_owned();
+    Ok(Response::with_body(text).header(&GetBrokerConfigResponseHeader { version }))
+}

@@ -1,0 +1,7 @@
+//! Administration (Java: `AdminBrokerProcessor`), by family.
+
+pub mod config;
+pub mod lock;
+pub mod offset;
+pub mod stats;
+pub mod topic;

@@ -1,0 +1,127 @@
+//! The broker's state in figures (28). Java: `AdminBrokerProcessor.prepareRuntimeInfo`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::broker::Broker;
+use crate::broker::processor::reply;
+use crate::protocol::body::route::KVTable;
+use crate::protocol::header::NoHeader;
+use crate::protocol::message::MessageRef;
+use crate::protocol::version;
+use crate::remoting::router::Pool;
+use crate::remoting::{Fault, Request, Response};
+
+/// Code 28.
+pub fn get_broker_runtime_info(broker: &Arc<Broker>, _request: Request<NoHeader>) -> Result<Response, Fault> {
+    let mut table = BTreeMap::new();
+    let mut put = |key: &str, value: String| {
+        table.insert(key.to_owned(), value);
+    };
+    put("brokerVersionDesc", version::version_desc(version::CURRENT).into_owned());
+    put("brokerVersion", version::CURRENT.to_string());
+    put("bootTimestamp", broker.boot_ms.to_string());
+    put("runtime", format_runtime(broker.now_ms() - broker.boot_ms));
+    put("startAcceptSendRequestTimeStamp", broker.live.start_accept_send_request_time_stamp().to_string());
+    for (key, value) in broker.stats.runtime_info() {
+        put(key, value);
+    }
+    pools(broker, &mut put);
+    store(broker, &mut put);
+    Ok(reply(&KVTable { table }))
+}
+
+fn pools(broker: &Broker, put: &mut impl FnMut(&str, String)) {
+    // Sends have no queue: their connections' tasks handle them.
+    put("sendThreadPoolQueueSize", "0".to_owned());
+    put("sendThreadPoolQueueCapacity", broker.config.send_thread_pool_queue_capacity.to_string());
+    let waiting = |pool: &Pool, threads: i32| {
+        pool.held().saturating_sub(usize::try_from(threads).unwrap_or(0)).to_string()
+    };
+    let config = &broker.config;
+    put("pullThreadPoolQueueSize", waiting(&broker.pools.pull, config.pull_message_thread_pool_nums));
+    put("pullThreadPoolQueueCapacity", config.pull_thread_pool_queue_capacity.to_string());
+    put("queryThreadPoolQueueSize", waiting(&broker.pools.query, config.query_message_thread_pool_nums));
+    put("queryThreadPoolQueueCapacity", config.query_thread_pool_queue_capacity.to_string());
+    for pool in ["send", "pull", "query"] {
+        put(&format!("{pool}ThreadPoolQueueHeadWaitTimeMills"), "0".to_owned());
+    }
+}
+
+fn store(broker: &Broker, put: &mut impl FnMut(&str, String)) {
+    let store = &broker.store;
+    put("dispatchMaxBuffer", "0".to_owned());
+    put("commitLogMinOffset", store.min_commit_log_offset().to_string());
+    put("commitLogMaxOffset", store.max_commit_log_offset().to_string());
+    put("dispatchBehindBytes", store.dispatch_behind_bytes().to_string());
+    // No transient pool: Java prints the largest number then.
+    put("remainTransientStoreBufferNumbs", i32::MAX.to_string());
+    let to_flush = (store.max_commit_log_offset() - store.flushed_offset()).max(0).cast_unsigned();
+    put("remainHowManyDataToFlush", human_size(to_flush));
+    // How long exactly does not matter to anybody: a healthy store shows 0.
+    let busy_ms =
+        if store.is_page_cache_busy() { broker.store_config.os_page_cache_busy_time_out_mills } else { 0 };
+    put("pageCacheLockTimeMills", busy_ms.to_string());
+    put("earliestMessageTimeStamp", earliest_message(broker).to_string());
+    let root = Path::new(&broker.store_config.store_path_root_dir);
+    let status = store.status();
+    put("commitLogDiskRatio", compat::json::java_double(status.commit_log_ratio));
+    put("consumeQueueDiskRatio", compat::json::java_double(status.consume_queue_ratio));
+    if let Some((total, free)) = disk_space(root) {
+        put("commitLogDirCapacity", format!("Total : {}, Free : {}.", human_size(total), human_size(free)));
+    }
+}
+
+/// Store time of the log's first message; -1 where there is none.
+fn earliest_message(broker: &Broker) -> i64 {
+    let record = broker.store.message_at(broker.store.min_commit_log_offset());
+    let time =
+        record.and_then(|record| MessageRef::take(&mut &*record).ok().map(|message| message.store_timestamp));
+    time.unwrap_or(-1)
+}
+
+/// Bytes in all, and bytes free.
+fn disk_space(folder: &Path) -> Option<(u64, u64)> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some((stat.f_blocks.saturating_mul(stat.f_frsize), stat.f_bfree.saturating_mul(stat.f_frsize)))
+}
+
+/// Java: `MessageStoreConfig`'s `UtilAll.humanReadableByteCount(bytes, false)`.
+fn human_size(bytes: u64) -> String {
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let exponent = (bytes as f64).log(1024.0).floor().clamp(1.0, 6.0);
+    let unit = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"][exponent as usize - 1];
+    format!("{:.1} {unit}B", bytes as f64 / 1024f64.powf(exponent))
+}
+
+/// Java: `StoreStatsService.getFormatRuntime`.
+fn format_runtime(millis: i64) -> String {
+    let seconds = millis.max(0) / 1000;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    format!("[ {days} days, {hours} hours, {minutes} minutes, {} seconds ]", seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_printed_as_java_does() {
+        let check = |bytes: u64, expected: &str| assert_eq!(human_size(bytes), expected);
+        check(0, "0 B");
+        check(1023, "1023 B");
+        check(1024, "1.0 KiB");
+        check(1536, "1.5 KiB");
+        check(252 << 30, "252.0 GiB");
+    }
+
+    #[test]
+    fn the_time_since_the_start_is_printed_as_java_does() {
+        let check = |millis: i64, expected: &str| assert_eq!(format_runtime(millis), expected);
+        check(0, "[ 0 days, 0 hours, 0 minutes, 0 seconds ]");
+        check(93_784_999, "[ 1 days, 2 hours, 3 minutes, 4 seconds ]");
+    }
+}

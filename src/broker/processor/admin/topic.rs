@@ -1,0 +1,139 @@
+//! Topics and subscription groups (17, 21, 200, 201, 202, 207, 215, 305). Java: `AdminBrokerProcessor`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::broker::Broker;
+use crate::broker::processor::{body, not_saved, reply};
+use crate::protocol::body::group::SubscriptionGroupConfig;
+use crate::protocol::body::queue::MessageQueue;
+use crate::protocol::body::stats::{TopicOffset, TopicStatsTable};
+use crate::protocol::body::topic::{TopicConfig, TopicList};
+use crate::protocol::header::NoHeader;
+use crate::protocol::header::topic::{
+    CreateTopicRequestHeader, DeleteSubscriptionGroupRequestHeader, DeleteTopicRequestHeader,
+    GetTopicStatsInfoRequestHeader,
+};
+use crate::protocol::response_code::ResponseCode;
+use crate::remoting::{Fault, Request, Response};
+
+/// How long the reply to a changed topic waits for the name servers to know of it. Tools wait 3 s and more.
+const REGISTER_WAIT: Duration = Duration::from_secs(1);
+
+/// Code 17. Java answers before it applies the change; here the change is saved and, where the name servers
+/// answer in time, registered.
+pub async fn update_and_create_topic(
+    broker: Arc<Broker>,
+    request: Request<CreateTopicRequestHeader>,
+) -> Result<Response, Fault> {
+    let (header, remote) = (request.header, request.peer.remote());
+    if header.topic == broker.config.broker_cluster_name {
+        let remark = format!("the topic[{}] is conflict with system reserved words.", header.topic);
+        return Err(Fault::new(ResponseCode::SystemError, remark));
+    }
+    let config = TopicConfig {
+        // Only the name servers' ORDER_TOPIC_CONFIG makes a topic ordered or not.
+        order: broker.topics.is_order(&header.topic),
+        topic_name: header.topic,
+        read_queue_nums: header.read_queue_nums,
+        write_queue_nums: header.write_queue_nums,
+        perm: header.perm,
+        topic_filter_type: header.topic_filter_type,
+        topic_sys_flag: header.topic_sys_flag.unwrap_or(0),
+    };
+    tracing::info!(%remote, topic = config.topic_name, "topic to be created or changed");
+    broker.topics.update(config).map_err(|error| Fault::new(ResponseCode::SystemError, error.to_string()))?;
+    let state = Arc::clone(&broker);
+    let saved = tokio::task::spawn_blocking(move || state.topics.persist()).await;
+    saved.map_err(not_saved)?.map_err(not_saved)?;
+    if tokio::time::timeout(REGISTER_WAIT, broker.register()).await.is_err() {
+        tracing::warn!("name servers did not answer in time to the registration of a changed topic");
+    }
+    Ok(Response::ok())
+}
+
+/// Code 215. Name servers are not told, as in Java: `mqadmin` does that itself.
+pub fn delete_topic_in_broker(
+    broker: &Arc<Broker>,
+    request: Request<DeleteTopicRequestHeader>,
+) -> Result<Response, Fault> {
+    let topic = &request.header.topic;
+    tracing::info!(remote = %request.peer.remote(), topic, "topic to be deleted");
+    // The settings first: what is deleted must not be made again by a send that still finds them.
+    broker.topics.delete(topic);
+    broker.topics.persist().map_err(not_saved)?;
+    broker.store.delete_topic(topic).map_err(|error| {
+        tracing::error!(topic, %error, "queues of a deleted topic are left over");
+        Fault::new(ResponseCode::SystemError, error.to_string())
+    })?;
+    Ok(Response::ok())
+}
+
+/// Code 21.
+pub fn get_all_topic_config(broker: &Arc<Broker>, _request: Request<NoHeader>) -> Result<Response, Fault> {
+    Ok(reply(&broker.topics.snapshot()))
+}
+
+/// Code 202: a row for each write queue, empty ones too.
+pub fn get_topic_stats_info(
+    broker: &Arc<Broker>,
+    request: Request<GetTopicStatsInfoRequestHeader>,
+) -> Result<Response, Fault> {
+    let topic = &request.header.topic;
+    let config = broker
+        .topics
+        .get(topic)
+        .ok_or_else(|| Fault::new(ResponseCode::TopicNotExist, format!("topic[{topic}] not exist")))?;
+    let row = |queue_id: i32| {
+        let max_offset = broker.store.max_offset(topic, queue_id).max(0);
+        let last_update_timestamp = match max_offset {
+            0 => 0,
+            max_offset => broker.store.store_time_of(topic, queue_id, max_offset - 1),
+        };
+        let min_offset = broker.store.min_offset(topic, queue_id).max(0);
+        let queue = MessageQueue::new(topic, &broker.config.broker_name, queue_id);
+        (queue, TopicOffset { last_update_timestamp, max_offset, min_offset })
+    };
+    Ok(reply(&TopicStatsTable { offset_table: (0..config.write_queue_nums).map(row).collect() }))
+}
+
+/// Code 305.
+pub fn get_system_topic_list_from_broker(
+    broker: &Arc<Broker>,
+    _request: Request<NoHeader>,
+) -> Result<Response, Fault> {
+    Ok(reply(&TopicList { broker_addr: None, topic_list: broker.topics.system_topics().clone() }))
+}
+
+/// Code 200.
+pub fn update_and_create_subscription_group(
+    broker: &Arc<Broker>,
+    request: Request<NoHeader>,
+) -> Result<Response, Fault> {
+    let config: SubscriptionGroupConfig = body(&request.command)?;
+    tracing::info!(remote = %request.peer.remote(), group = config.group_name, "group to be created or changed");
+    let updated = broker.groups.update(config);
+    updated.map_err(|error| Fault::new(ResponseCode::SystemError, error.to_string()))?;
+    broker.groups.persist().map_err(not_saved)?;
+    Ok(Response::ok())
+}
+
+/// Code 201.
+pub fn get_all_subscription_group_config(
+    broker: &Arc<Broker>,
+    _request: Request<NoHeader>,
+) -> Result<Response, Fault> {
+    Ok(reply(&broker.groups.snapshot()))
+}
+
+/// Code 207. The group's offsets stay, as in Java.
+pub fn delete_subscription_group(
+    broker: &Arc<Broker>,
+    request: Request<DeleteSubscriptionGroupRequestHeader>,
+) -> Result<Response, Fault> {
+    let group = &request.header.group_name;
+    tracing::info!(remote = %request.peer.remote(), group, "group to be deleted");
+    broker.groups.delete(group);
+    broker.groups.persist().map_err(not_saved)?;
+    Ok(Response::ok())
+}

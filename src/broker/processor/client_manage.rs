@@ -1,0 +1,88 @@
+//! Clients that come, stay and go (34, 35, 46). Java: `ClientManageProcessor`, `ClientHousekeepingService`.
+
+use std::sync::Arc;
+
+use super::body;
+use crate::broker::Broker;
+use crate::broker::producers::Client;
+use crate::protocol::body::client::CheckClientRequestBody;
+use crate::protocol::body::heartbeat::{ConsumerData, EXPRESSION_SQL92, HeartbeatData};
+use crate::protocol::header::NoHeader;
+use crate::protocol::header::client::UnregisterClientRequestHeader;
+use crate::protocol::perm::{PERM_READ, PERM_WRITE};
+use crate::protocol::response_code::ResponseCode;
+use crate::protocol::{sys_flag, topic};
+use crate::remoting::{Fault, Peer, Request, Response};
+
+/// Code 34.
+pub fn heart_beat(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<Response, Fault> {
+    let data: HeartbeatData = body(&request.command)?;
+    let client = Client::of(&request.peer, &data.client_id, &request.command, broker.now_ms());
+    for consumer in &data.consumer_data_set {
+        register_consumer(broker, &client, consumer);
+    }
+    for producer in &data.producer_data_set {
+        broker.producers.register(&producer.group_name, &client);
+    }
+    Ok(Response::ok())
+}
+
+fn register_consumer(broker: &Arc<Broker>, client: &Arc<Client>, data: &ConsumerData) {
+    let group = &data.group_name;
+    let config = broker.groups.find_or_create(group);
+    if let Some(config) = &config {
+        // The retry topic's route is what makes admin tools find the group.
+        let unit_flag = if data.unit_mode { sys_flag::TOPIC_UNIT_SUB } else { 0 };
+        let queue_nums = config.retry_queue_nums.max(0);
+        let name = topic::retry_topic(group);
+        broker.create_topic_on_send_back(&name, queue_nums, PERM_READ | PERM_WRITE, unit_flag);
+    }
+    let may_notify = config.is_none_or(|config| config.notify_consumer_ids_changed_enable);
+    if broker.consumers.register(client, data) && may_notify {
+        broker.notify_group(group);
+    }
+}
+
+/// Code 35.
+pub fn unregister_client(
+    broker: &Arc<Broker>,
+    request: Request<UnregisterClientRequestHeader>,
+) -> Result<Response, Fault> {
+    let (header, peer_id) = (&request.header, request.peer.id());
+    if let Some(group) = &header.producer_group {
+        broker.producers.unregister(group, peer_id);
+    }
+    if let Some(group) = &header.consumer_group {
+        let config = broker.groups.get(group);
+        let may_notify = config.is_none_or(|config| config.notify_consumer_ids_changed_enable);
+        if broker.consumers.unregister(group, peer_id) && may_notify {
+            broker.notify_group(group);
+        }
+    }
+    Ok(Response { ext: Some(Default::default()), ..Response::ok() })
+}
+
+/// Code 46: whether the broker can filter by a subscription.
+pub fn check_client_config(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<Response, Fault> {
+    let CheckClientRequestBody { client_id, group, subscription_data } = body(&request.command)?;
+    if subscription_data.is_tag_type() {
+        return Ok(Response::ok());
+    }
+    let kind = &subscription_data.expression_type;
+    // Expressions are not evaluated yet: what cannot be filtered must not be promised.
+    if !broker.live.enable_property_filter() || kind == EXPRESSION_SQL92 {
+        tracing::warn!(client_id, group, kind, "subscription of a type that is not supported");
+        let remark = format!("The broker does not support consumer to filter message by {kind}");
+        return Err(Fault::new(ResponseCode::SystemError, remark));
+    }
+    // Java's remark is null for a type that it does not know.
+    Err(Fault::new(ResponseCode::SubscriptionParseFailed, ""))
+}
+
+/// A connection has ended.
+pub fn disconnected(broker: &Arc<Broker>, peer: &Arc<Peer>) {
+    broker.producers.disconnected(peer.id());
+    for group in broker.consumers.disconnected(peer.id()) {
+        broker.notify_group(&group);
+    }
+}

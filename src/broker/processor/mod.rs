@@ -1,0 +1,110 @@
+//! The broker's requests (Java: `BrokerController.registerProcessor`): which code leads to which handler, and
+//! on which pool where it may block. A handler without a pool answers on its connection's task.
+
+pub mod admin;
+pub mod client_manage;
+pub mod consumer_manage;
+pub mod pull;
+pub mod query;
+pub mod send;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use self::admin::{config, lock, offset, stats, topic};
+use super::Broker;
+use crate::protocol::request_code::RequestCode;
+use crate::protocol::response_code::ResponseCode;
+use crate::remoting::router::Pool;
+use crate::remoting::{Command, Fault, Response, Router};
+
+/// The groups of codes that may block (behaviour.md 2.9).
+#[derive(Debug)]
+pub struct Pools {
+    /// Pulls far behind the log's end.
+    pub pull: Arc<Pool>,
+    /// Messages looked up.
+    pub query: Arc<Pool>,
+    /// Administration. Java's queue has no end; ours is far beyond what tools send.
+    pub admin: Arc<Pool>,
+}
+
+impl Pools {
+    /// Pools as configured.
+    pub fn new(config: &crate::config::broker::BrokerConfig) -> Pools {
+        let size = |number: i32| usize::try_from(number).unwrap_or(0);
+        let threads = |number: i32| size(number).max(1);
+        let pull = threads(config.pull_message_thread_pool_nums);
+        let query = threads(config.query_message_thread_pool_nums);
+        let admin = threads(config.admin_broker_thread_pool_nums);
+        Pools {
+            pull: Pool::new("pull", pull, size(config.pull_thread_pool_queue_capacity)),
+            query: Pool::new("query", query, size(config.query_thread_pool_queue_capacity)),
+            admin: Pool::new("admin", admin, ADMIN_QUEUE_CAPACITY),
+        }
+    }
+}
+
+const ADMIN_QUEUE_CAPACITY: usize = 10_000;
+
+/// The table.
+#[rustfmt::skip]
+pub fn router(broker: Arc<Broker>) -> Router<Broker> {
+    let query = &Arc::clone(&broker.pools.query);
+    let admin = &Arc::clone(&broker.pools.admin);
+    Router::new(broker)
+        .on_command(RequestCode::SendMessage, send::send_message)
+        .on_command(RequestCode::PullMessage, pull::pull_message)
+        .on(RequestCode::QueryConsumerOffset, consumer_manage::query_consumer_offset)
+        .on(RequestCode::UpdateConsumerOffset, consumer_manage::update_consumer_offset)
+        .on_async(RequestCode::UpdateAndCreateTopic, topic::update_and_create_topic)
+        .on_blocking(RequestCode::GetAllTopicConfig, admin, topic::get_all_topic_config)
+        .on_blocking(RequestCode::UpdateBrokerConfig, admin, config::update_broker_config)
+        .on_blocking(RequestCode::GetBrokerConfig, admin, config::get_broker_config)
+        .on_blocking(RequestCode::GetBrokerRuntimeInfo, admin, stats::get_broker_runtime_info)
+        .on_blocking(RequestCode::SearchOffsetByTimestamp, admin, offset::search_offset_by_timestamp)
+        .on(RequestCode::GetMaxOffset, offset::get_max_offset)
+        .on(RequestCode::GetMinOffset, offset::get_min_offset)
+        .on_blocking(RequestCode::GetEarliestMsgStoretime, admin, offset::get_earliest_msg_storetime)
+        .on_blocking(RequestCode::ViewMessageById, query, query::view_message_by_id)
+        .on(RequestCode::HeartBeat, client_manage::heart_beat)
+        .on(RequestCode::UnregisterClient, client_manage::unregister_client)
+        .on(RequestCode::ConsumerSendMsgBack, send::consumer_send_msg_back)
+        .on(RequestCode::GetConsumerListByGroup, consumer_manage::get_consumer_list_by_group)
+        .on(RequestCode::LockBatchMq, lock::lock_batch_mq)
+        .on(RequestCode::UnlockBatchMq, lock::unlock_batch_mq)
+        .on_blocking(RequestCode::GetAllConsumerOffset, admin, offset::get_all_consumer_offset)
+        .on_blocking(RequestCode::GetAllDelayOffset, admin, offset::get_all_delay_offset)
+        .on(RequestCode::CheckClientConfig, client_manage::check_client_config)
+        .on_blocking(RequestCode::UpdateAndCreateSubscriptiongroup, admin, topic::update_and_create_subscription_group)
+        .on_blocking(RequestCode::GetAllSubscriptiongroupConfig, admin, topic::get_all_subscription_group_config)
+        .on_blocking(RequestCode::GetTopicStatsInfo, admin, topic::get_topic_stats_info)
+        .on_blocking(RequestCode::DeleteSubscriptiongroup, admin, topic::delete_subscription_group)
+        .on_blocking(RequestCode::DeleteTopicInBroker, admin, topic::delete_topic_in_broker)
+        .on(RequestCode::GetSystemTopicListFromBroker, topic::get_system_topic_list_from_broker)
+        .on_command(RequestCode::SendMessageV2, send::send_message)
+        .on_command(RequestCode::SendBatchMessage, send::send_message)
+        .on_command(RequestCode::LitePullMessage, pull::pull_message)
+        .after_batch(|broker| broker.store.dispatch())
+        .on_disconnect(client_manage::disconnected)
+}
+
+/// A request's JSON body.
+fn body<T: DeserializeOwned>(command: &Command) -> Result<T, Fault> {
+    compat::json::from_slice(&command.body)
+        .map_err(|error| Fault::new(ResponseCode::SystemError, format!("request body: {error}")))
+}
+
+/// A reply with a JSON body.
+fn reply<T: Serialize>(body: &T) -> Response {
+    Response::with_body(compat::json::to_vec(body).expect("bodies are of text, numbers and maps"))
+}
+
+/// A change that could not be written to its file: it holds until the next start only, and the caller should
+/// know.
+fn not_saved(error: impl std::fmt::Display) -> Fault {
+    tracing::error!(%error, "table not saved");
+    Fault::new(ResponseCode::SystemError, format!("changed, but not saved: {error}"))
+}

@@ -1,0 +1,359 @@
+//! A broker's start, its periodic jobs and its stop (Java: `BrokerController.initialize`, `start`, `shutdown`).
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::consumer_offset::ConsumerOffsets;
+use super::consumers::Consumers;
+use super::live::{Configs, Live};
+use super::long_polling::Holds;
+use super::processor::{self, Pools};
+use super::producers::Producers;
+use super::queue_lock::QueueLocks;
+use super::register::{Identity, Mode, Registrar};
+use super::stats::Stats;
+use super::subscription_group::SubscriptionGroups;
+use super::topic_config::{BuiltIn, TopicTable};
+use super::{Broker, Notes, address};
+use crate::clock::Clock;
+use crate::config::broker::BrokerConfig;
+use crate::config::file::FileError;
+use crate::config::remoting::NettyServerConfig;
+use crate::remoting::connection::Limits;
+use crate::remoting::server::{Bound, Server, ServerOptions};
+use crate::store::{ArrivalListener, MessageStore, OpenOptions};
+
+const FIRST_JOB_AFTER: Duration = Duration::from_secs(10);
+const SCAN_CLIENTS_EVERY: Duration = Duration::from_secs(10);
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+const REGISTER_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a broker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Table(#[from] FileError),
+    #[error("the store cannot be opened: {0}")]
+    Store(#[from] crate::store::Error),
+    #[error("{what} {port} cannot be listened on: {error}")]
+    Bind { what: &'static str, port: u16, error: std::io::Error },
+    #[error("{key}={value}: {reason}")]
+    Config { key: &'static str, value: String, reason: String },
+    #[error("the start was interrupted: {0}")]
+    Interrupted(#[from] tokio::task::JoinError),
+}
+
+/// A broker that runs.
+pub struct Running {
+    broker: Arc<Broker>,
+    addr: SocketAddr,
+    vip_addr: SocketAddr,
+    servers: Vec<Server>,
+    jobs: JoinSet<()>,
+}
+
+/// Loads the tables, opens the store, listens and registers.
+pub async fn start(mut configs: Configs) -> Result<Running, StartError> {
+    check(&mut configs)?;
+    let notes = Arc::new(Notes::default());
+    let clock = Clock::system();
+    let loading = {
+        let (configs, notes, clock) = (configs.clone(), Arc::clone(&notes), clock.clone());
+        tokio::task::spawn_blocking(move || Tables::load(&configs, &notes, clock))
+    };
+    let tables = loading.await??;
+    let store = Arc::clone(&tables.store);
+    match listen(configs, tables, notes, clock).await {
+        Ok(running) => Ok(running),
+        Err(error) => {
+            let _ = tokio::task::spawn_blocking(move || store.shutdown()).await;
+            Err(error)
+        }
+    }
+}
+
+/// What is read from the disk before anyone is listened to.
+struct Tables {
+    topics: TopicTable,
+    offsets: ConsumerOffsets,
+    groups: SubscriptionGroups,
+    store: Arc<MessageStore>,
+}
+
+impl Tables {
+    /// In Java's order (store.md 1.8).
+    fn load(configs: &Configs, notes: &Arc<Notes>, clock: Clock) -> Result<Tables, StartError> {
+        let folder = Path::new(&configs.store.store_path_root_dir).join("config");
+        let topic_notes = Arc::clone(notes);
+        let topics_changed = move || {
+            topic_notes.save.notify_one();
+            topic_notes.register.notify_one();
+        };
+        let built_in = built_in(&configs.broker);
+        let topics = TopicTable::open(folder.join("topics.json"), &built_in, clock.clone(), topics_changed)?;
+        let offsets = ConsumerOffsets::open(folder.join("consumerOffset.json"))?;
+        let group_notes = Arc::clone(notes);
+        let groups_changed = move || group_notes.save.notify_one();
+        let auto_create = configs.broker.auto_create_subscription_group;
+        let groups = SubscriptionGroups::open(
+            folder.join("subscriptionGroup.json"),
+            auto_create,
+            clock.clone(),
+            groups_changed,
+        )?;
+        let store =
+            MessageStore::open(configs.store.clone(), OpenOptions { clock, ..OpenOptions::default() })?;
+        Ok(Tables { topics, offsets, groups, store })
+    }
+}
+
+fn built_in(config: &BrokerConfig) -> BuiltIn {
+    BuiltIn {
+        broker_name: config.broker_name.clone(),
+        broker_cluster_name: config.broker_cluster_name.clone(),
+        default_topic_queue_nums: config.default_topic_queue_nums,
+        auto_create_topic_enable: config.auto_create_topic_enable,
+        cluster_topic_enable: config.cluster_topic_enable,
+        broker_topic_enable: config.broker_topic_enable,
+        trace_topic_enable: config.trace_topic_enable,
+    }
+}
+
+/// Fills in the addresses that the operator has not given.
+fn check(configs: &mut Configs) -> Result<(), StartError> {
+    let broker = &mut configs.broker;
+    if broker.broker_ip1.is_empty() {
+        let (chosen, others) = address::detect();
+        tracing::info!(%chosen, ?others, "brokerIP1 is not set: address chosen");
+        broker.broker_ip1 = chosen.to_string();
+    }
+    if broker.broker_ip2.is_empty() {
+        broker.broker_ip2.clone_from(&broker.broker_ip1);
+    }
+    port(&configs.server).map(|_| ())
+}
+
+fn port(server: &NettyServerConfig) -> Result<u16, StartError> {
+    u16::try_from(server.listen_port).map_err(|_| StartError::Config {
+        key: "listenPort",
+        value: server.listen_port.to_string(),
+        reason: "is no port".to_owned(),
+    })
+}
+
+async fn listen(
+    configs: Configs,
+    tables: Tables,
+    notes: Arc<Notes>,
+    clock: Clock,
+) -> Result<Running, StartError> {
+    let bind = |what, port| {
+        let addr = SocketAddr::new(configs.bind_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
+        Bound::at(addr).map_err(|error| StartError::Bind { what, port, error })
+    };
+    let port = port(&configs.server)?;
+    let main = bind("listenPort", port)?;
+    // Any free port, in tests, has no port two below that would be free for sure.
+    let vip = bind("the VIP port listenPort - 2 =", port.saturating_sub(2))?;
+    let (addr, vip_addr) = (main.addr(), vip.addr());
+    let options = server_options(&configs.server);
+    let broker = Arc::new(assemble(configs, tables, notes, clock, addr.port())?);
+    // Wakes held pulls.
+    broker.store.set_arrival_listener(Arc::new(Arrivals(Arc::clone(&broker.holds))));
+    let service = Arc::new(processor::router(Arc::clone(&broker)));
+    let mut servers = Vec::new();
+    for (what, bound) in [("listenPort", main), ("the VIP port", vip)] {
+        let port = bound.addr().port();
+        let server = bound.serve(Arc::clone(&service), options.clone());
+        servers.push(server.map_err(|error| StartError::Bind { what, port, error })?);
+    }
+    broker.register().await;
+    let jobs = jobs(&broker);
+    tracing::info!(name = broker.config.broker_name, %addr, %vip_addr, "broker started");
+    Ok(Running { broker, addr, vip_addr, servers, jobs })
+}
+
+struct Arrivals(Arc<Holds>);
+
+impl ArrivalListener for Arrivals {
+    fn arriving(&self, topic: &str, queue_id: i32, max_queue_offset: i64, tags_code: i64) {
+        self.0.arriving(topic, queue_id, max_queue_offset, tags_code);
+    }
+}
+
+fn assemble(
+    configs: Configs,
+    tables: Tables,
+    notes: Arc<Notes>,
+    clock: Clock,
+    port: u16,
+) -> Result<Broker, StartError> {
+    let config = configs.broker.clone();
+    let identity = Identity {
+        cluster_name: config.broker_cluster_name.clone(),
+        broker_name: config.broker_name.clone(),
+        broker_id: config.broker_id,
+        broker_addr: format!("{}:{port}", config.broker_ip1),
+        ha_server_addr: format!("{}:{}", config.broker_ip2, port.saturating_add(1)),
+    };
+    let now_ms = clock.now_ms();
+    let Tables { topics, offsets, groups, store } = tables;
+    Ok(Broker {
+        store_host: store_host(&config.broker_ip1, port)?,
+        boot_ms: now_ms,
+        store,
+        topics,
+        groups,
+        offsets,
+        producers: Producers::new(clock.clone()),
+        consumers: Consumers::new(clock.clone()),
+        locks: QueueLocks::new(clock.clone()),
+        holds: Arc::new(Holds::default()),
+        stats: Stats::new(),
+        pools: Pools::new(&config),
+        registrar: Registrar::new(identity, &config.namesrv_addr, &configs.client),
+        store_config: configs.store.clone(),
+        live: Live::new(configs, now_ms),
+        config,
+        clock,
+        notes,
+        next_queue: AtomicU32::new(0),
+    })
+}
+
+fn store_host(ip: &str, port: u16) -> Result<SocketAddrV4, StartError> {
+    let failed = |reason: String| StartError::Config { key: "brokerIP1", value: ip.to_owned(), reason };
+    let mut addrs = (ip, port).to_socket_addrs().map_err(|error| failed(error.to_string()))?;
+    let v4 = addrs.find_map(|addr| match addr {
+        SocketAddr::V4(addr) => Some(addr),
+        SocketAddr::V6(_) => None,
+    });
+    v4.ok_or_else(|| failed("has no IPv4 address, which messages need".to_owned()))
+}
+
+fn server_options(config: &NettyServerConfig) -> ServerOptions {
+    let idle = u64::try_from(config.server_channel_max_idle_time_seconds).unwrap_or(120).max(1);
+    let buffer = config.server_socket_snd_buf_size.max(config.server_socket_rcv_buf_size);
+    ServerOptions {
+        limits: Limits { idle: Duration::from_secs(idle), ..Limits::default() },
+        socket_buffer_bytes: usize::try_from(buffer).ok().filter(|bytes| *bytes > 0),
+        ..ServerOptions::default()
+    }
+}
+
+fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
+    let mut jobs = JoinSet::new();
+    jobs.spawn(keep_saved(Arc::clone(broker)));
+    jobs.spawn(keep_registered(Arc::clone(broker)));
+    let offsets_every = millis(broker.config.flush_consumer_offset_interval, 5000);
+    // Offsets, and whatever could not be written when it changed.
+    jobs.spawn(every(offsets_every, Arc::clone(broker), save));
+    jobs.spawn(every(SCAN_CLIENTS_EVERY, Arc::clone(broker), |broker| async move { broker.scan_clients() }));
+    jobs.spawn(every(SAMPLE_EVERY, Arc::clone(broker), |broker| async move {
+        let now_ms = broker.now_ms();
+        broker.stats.sample(now_ms, local_day(now_ms));
+    }));
+    jobs
+}
+
+/// Runs a job again and again, for the first time after one period or ten seconds.
+async fn every<F: Future<Output = ()>>(period: Duration, broker: Arc<Broker>, job: fn(Arc<Broker>) -> F) {
+    let mut due = interval_at(Instant::now() + period.min(FIRST_JOB_AFTER), period);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        job(Arc::clone(&broker)).await;
+    }
+}
+
+/// Writes topics and groups soon after they have changed. Many changes in a row, as when a thousand groups come
+/// back after a restart, cost a few files and not a thousand.
+async fn keep_saved(broker: Arc<Broker>) {
+    loop {
+        broker.notes.save.notified().await;
+        save(Arc::clone(&broker)).await;
+    }
+}
+
+async fn save(broker: Arc<Broker>) {
+    if let Err(error) = tokio::task::spawn_blocking(move || broker.persist()).await {
+        tracing::error!(%error, "tables not saved");
+    }
+}
+
+/// Registers from time to time, and as soon as the topics have changed.
+async fn keep_registered(broker: Arc<Broker>) {
+    let period_ms = broker.config.register_name_server_period.clamp(10_000, 60_000);
+    let mut due = interval_at(Instant::now() + FIRST_JOB_AFTER, millis(period_ms, 30_000));
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let mode = tokio::select! {
+            () = broker.notes.register.notified() => Mode::OneWay,
+            _ = due.tick() => if broker.live.force_register() { Mode::Full } else { Mode::IfChanged },
+        };
+        broker.registrar.register(&broker.topics, &broker.live, mode).await;
+        // A thousand new topics in a row are a few registrations and not a thousand.
+        tokio::time::sleep(REGISTER_PAUSE).await;
+    }
+}
+
+fn millis(configured: i32, default: u64) -> Duration {
+    Duration::from_millis(u64::try_from(configured).ok().filter(|millis| *millis > 0).unwrap_or(default))
+}
+
+/// Days since 1970 of the machine's calendar.
+fn local_day(now_ms: i64) -> i64 {
+    let now = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
+    let offset_s = i64::from(jiff::tz::TimeZone::system().to_offset(now).seconds());
+    (now.as_second() + offset_s).div_euclid(86_400)
+}
+
+impl Running {
+    /// The state, for a program that runs more than a broker.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
+    /// The main port.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The port that clients use for sends.
+    pub fn vip_addr(&self) -> SocketAddr {
+        self.vip_addr
+    }
+
+    /// Leaves the name servers, ends the connections, and writes out everything: what was acknowledged is on
+    /// disk afterwards. `false` where something could not be written; the log says what.
+    pub async fn stop(self) -> bool {
+        let Running { broker, servers, mut jobs, .. } = self;
+        // First, lest a registration follow the goodbye.
+        jobs.shutdown().await;
+        broker.registrar.unregister().await;
+        futures_util::future::join_all(servers.into_iter().map(Server::stop)).await;
+        let state = Arc::clone(&broker);
+        let written = tokio::task::spawn_blocking(move || {
+            let saved = state.persist();
+            match state.store.shutdown() {
+                Ok(()) => saved,
+                Err(error) => {
+                    tracing::error!(%error, "store not closed cleanly");
+                    false
+                }
+            }
+        });
+        let well = written.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "stop failed");
+            false
+        });
+        tracing::info!(name = broker.config.broker_name, "broker stopped");
+        well
+    }
+}

@@ -1,0 +1,137 @@
+//! Tables and settings as files (Java: `ConfigManager`, `MixAll.string2File`, `MixAll.file2String`): fastjson's
+//! pretty form, replaced atomically, with the copy before the last in `.bak`. What is in them is their owners'
+//! business.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Why a file cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} and its .bak are damaged ({reason}): repair or remove both", path.display())]
+    Damaged { path: PathBuf, reason: String },
+}
+
+/// The table in a file or else in its `.bak`; `None` where neither has anything, as on a first start.
+pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
+    let mut damage = None;
+    for candidate in [path.to_owned(), beside(path, ".bak")] {
+        let text = match fs::read(&candidate) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(source) => return Err(FileError::Io { path: candidate, source }),
+        };
+        if text.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        match compat::json::from_slice(&text) {
+            Ok(table) => {
+                if let Some(reason) = &damage {
+                    let path = path.display();
+                    tracing::error!(%path, reason, "damaged file passed over, its .bak is used");
+                }
+                return Ok(Some(table));
+            }
+            Err(error) => damage = Some(error.to_string()),
+        }
+    }
+    match damage {
+        None => Ok(None),
+        Some(reason) => Err(FileError::Damaged { path: path.to_owned(), reason }),
+    }
+}
+
+/// Replaces a table's file.
+pub fn store<T: Serialize>(path: &Path, table: &T) -> Result<(), FileError> {
+    let text = compat::json::to_pretty_java(table).expect("tables are of text, numbers and maps");
+    replace(path, &text)
+}
+
+/// Replaces a file of any kind: after a crash it is the old one or the new one, and what it was before is in
+/// `.bak`. One caller at a time.
+pub fn replace(path: &Path, text: &[u8]) -> Result<(), FileError> {
+    write(path, text).map_err(|source| FileError::Io { path: path.to_owned(), source })
+}
+
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder)?;
+    let temporary = beside(path, ".tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    // Copied, not moved: at no moment is there no file.
+    match fs::copy(path, beside(path, ".bak")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::rename(&temporary, path)?;
+    File::open(folder)?.sync_all()
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    type Table = BTreeMap<String, i64>;
+
+    fn table(value: i64) -> Table {
+        Table::from([("a".to_owned(), value)])
+    }
+
+    #[test]
+    fn the_copy_before_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config/t.json");
+        assert_eq!(load::<Table>(&path).unwrap(), None);
+        store(&path, &table(1)).unwrap();
+        assert!(!beside(&path, ".bak").exists());
+        store(&path, &table(2)).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\n\t\"a\":2\n}");
+        assert_eq!(fs::read_to_string(beside(&path, ".bak")).unwrap(), "{\n\t\"a\":1\n}");
+        assert!(!beside(&path, ".tmp").exists());
+        assert_eq!(load(&path).unwrap(), Some(table(2)));
+    }
+
+    #[test]
+    fn what_is_damaged_or_missing_comes_from_the_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.json");
+        let check = |file: Option<&str>, copy: Option<&str>, expected: Result<Option<Table>, ()>| {
+            for (path, text) in [(path.clone(), file), (beside(&path, ".bak"), copy)] {
+                match text {
+                    Some(text) => fs::write(path, text).unwrap(),
+                    None => {
+                        let _ = fs::remove_file(path);
+                    }
+                }
+            }
+            assert_eq!(load::<Table>(&path).map_err(|_| ()), expected, "{file:?} {copy:?}");
+        };
+        check(Some("{\"a\":2}"), Some("{\"a\":1}"), Ok(Some(table(2))));
+        check(Some("{\"a\":2"), Some("{\"a\":1}"), Ok(Some(table(1))));
+        check(Some(""), Some("{\"a\":1}"), Ok(Some(table(1))));
+        check(None, Some("{\"a\":1}"), Ok(Some(table(1))));
+        check(None, None, Ok(None));
+        check(Some(" \n"), Some(""), Ok(None));
+        check(Some("{"), None, Err(()));
+        check(Some("{"), Some("x"), Err(()));
+    }
+}

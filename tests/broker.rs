@@ -1,0 +1,627 @@
+//! A broker from outside, by raw frames: clients that come and go, offsets, locks, topics and groups, admin
+//! reads, registration, and what a restart keeps. Sends and pulls have tests of their own.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rocketmq::broker::{self, Configs, Running, StartError};
+use rocketmq::config::broker::BrokerConfig;
+use rocketmq::config::remoting::NettyServerConfig;
+use rocketmq::config::store::MessageStoreConfig;
+use rocketmq::protocol::header::NoHeader;
+use rocketmq::protocol::request_code::RequestCode;
+use rocketmq::remoting::codec;
+use rocketmq::remoting::server::{Bound, Server, ServerOptions};
+use rocketmq::remoting::{Command, Request, Response, Router};
+use rocketmq::store::{NewMessage, PutStatus};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const CLUSTER: &str = "DefaultCluster";
+
+/// A broker on free ports of the loopback, its data in a folder that goes with it.
+struct Fixture {
+    folder: TempDir,
+    runtime: Runtime,
+    running: Option<Running>,
+    namesrv_addr: String,
+}
+
+fn configs(folder: &Path, namesrv_addr: &str) -> Configs {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    Configs {
+        broker: BrokerConfig {
+            broker_name: "broker-a".to_owned(),
+            broker_ip1: "127.0.0.1".to_owned(),
+            namesrv_addr: namesrv_addr.to_owned(),
+            ..BrokerConfig::default()
+        },
+        server: NettyServerConfig { listen_port: 0, ..NettyServerConfig::for_broker() },
+        store: MessageStoreConfig {
+            store_path_root_dir: path("store"),
+            store_path_commit_log: path("store/commitlog"),
+            maped_file_size_commit_log: 1 << 20,
+            maped_file_size_consume_queue: 20 * 1000,
+            ..MessageStoreConfig::default()
+        },
+        file: Some(folder.join("broker.conf")),
+        bind_ip: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        ..Configs::default()
+    }
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        Fixture::registered_with("")
+    }
+
+    fn registered_with(namesrv_addr: &str) -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("broker.conf"), "# ours\nbrokerName=broker-a\n").unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let mut fixture = Fixture { folder, runtime, running: None, namesrv_addr: namesrv_addr.to_owned() };
+        fixture.start();
+        fixture
+    }
+
+    fn start(&mut self) {
+        let configs = configs(self.folder.path(), &self.namesrv_addr);
+        self.running = Some(self.runtime.block_on(broker::start(configs)).unwrap());
+    }
+
+    fn stop(&mut self) {
+        let running = self.running.take().unwrap();
+        assert!(self.runtime.block_on(running.stop()), "something was not written");
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().unwrap()
+    }
+
+    fn connect(&self) -> Client {
+        Client::connect(self.running().addr())
+    }
+
+    /// Stores a message without the protocol's help; gives its commit-log offset.
+    fn put(&self, topic: &str, queue_id: i32, body: &str) -> i64 {
+        let broker = self.running().broker();
+        let result = broker.store.put(&NewMessage {
+            topic,
+            queue_id,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp_ms: broker.now_ms(),
+            born_host: broker.store_host,
+            store_host: broker.store_host,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body: body.as_bytes(),
+            properties: "",
+        });
+        assert_eq!(result.status, PutStatus::PutOk);
+        broker.store.dispatch();
+        result.commit_log_offset
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.runtime.block_on(running.stop());
+        }
+    }
+}
+
+struct Client {
+    stream: TcpStream,
+    opaque: i32,
+    /// Requests of the broker that came while an answer was waited for.
+    asked: VecDeque<Command>,
+}
+
+impl Client {
+    fn connect(addr: SocketAddr) -> Client {
+        let stream = TcpStream::connect(addr).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Client { stream, opaque: 0, asked: VecDeque::new() }
+    }
+
+    fn read(&mut self) -> Command {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length).unwrap();
+        let mut whole = length.to_vec();
+        whole.resize(4 + u32::from_be_bytes(length) as usize, 0);
+        self.stream.read_exact(&mut whole[4..]).unwrap();
+        codec::decode(&whole.into()).unwrap()
+    }
+
+    fn call(&mut self, code: RequestCode, fields: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Command {
+        self.opaque += 1;
+        let ext = (!fields.is_empty()).then(|| fields.iter().copied().collect());
+        let request = Command { opaque: self.opaque, ext, ..Command::request(code, &NoHeader {}) }
+            .with_body(body.into());
+        let mut out = BytesMut::new();
+        codec::encode(&request, &mut out);
+        self.stream.write_all(&out).unwrap();
+        loop {
+            let answer = self.read();
+            if answer.is_response() {
+                assert_eq!(answer.opaque, self.opaque);
+                return answer;
+            }
+            self.asked.push_back(answer);
+        }
+    }
+
+    /// A call that must go well; its answer's body as JSON, null without one.
+    fn json(&mut self, code: RequestCode, fields: &[(&str, &str)], body: &Value) -> Value {
+        let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
+        let answer = self.call(code, fields, body);
+        assert_eq!(answer.code, 0, "{code:?}: {:?}", answer.remark);
+        if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body).unwrap() }
+    }
+
+    /// A call's code and remark.
+    fn outcome(&mut self, code: RequestCode, fields: &[(&str, &str)], body: &str) -> (i32, String) {
+        let answer = self.call(code, fields, body);
+        (answer.code, answer.remark.unwrap_or_default())
+    }
+
+    /// The group that the broker tells a change of.
+    fn told_of(&mut self) -> String {
+        let request = self.asked.pop_front().unwrap_or_else(|| self.read());
+        assert_eq!(request.code, i32::from(RequestCode::NotifyConsumerIdsChanged));
+        assert!(request.is_one_way());
+        request.ext_field("consumerGroup").unwrap().to_owned()
+    }
+
+    fn heart_beat(&mut self, client_id: &str, group: &str, topics: &[&str]) {
+        let subscription = |topic: &&str| {
+            json!({"topic": topic, "subString": "*", "subVersion": 1, "expressionType": "TAG", "classFilterMode": false,
+                "tagsSet": [], "codeSet": []})
+        };
+        let body = json!({
+            "clientID": client_id,
+            "consumerDataSet": [{"groupName": group, "consumeType": "CONSUME_PASSIVELY", "messageModel": "CLUSTERING",
+                "consumeFromWhere": "CONSUME_FROM_LAST_OFFSET", "unitMode": false,
+                "subscriptionDataSet": topics.iter().map(subscription).collect::<Vec<_>>()}],
+            "producerDataSet": [{"groupName": "CLIENT_INNER_PRODUCER"}],
+        });
+        self.json(RequestCode::HeartBeat, &[], &body);
+    }
+
+    fn members(&mut self, group: &str) -> Vec<String> {
+        let list = self.json(RequestCode::GetConsumerListByGroup, &[("consumerGroup", group)], &Value::Null);
+        let mut ids: Vec<String> = serde_json::from_value(list["consumerIdList"].clone()).unwrap();
+        ids.sort();
+        ids
+    }
+
+    fn create_topic(&mut self, topic: &str, queue_nums: &str) -> (i32, String) {
+        let fields = [
+            ("topic", topic),
+            ("defaultTopic", "TBW102"),
+            ("readQueueNums", queue_nums),
+            ("writeQueueNums", queue_nums),
+            ("perm", "6"),
+            ("topicFilterType", "SINGLE_TAG"),
+            ("topicSysFlag", "0"),
+            ("order", "false"),
+        ];
+        self.outcome(RequestCode::UpdateAndCreateTopic, &fields, "")
+    }
+}
+
+#[test]
+fn members_of_a_group_hear_of_each_other() {
+    let fixture = Fixture::new();
+    let (mut a, mut b) = (fixture.connect(), fixture.connect());
+    a.heart_beat("a", "g", &["T"]);
+    a.heart_beat("a", "g", &["T"]);
+    b.heart_beat("b", "g", &["T"]);
+    assert_eq!((a.told_of(), a.told_of()), ("g".to_owned(), "g".to_owned()), "its own coming, and b's");
+    assert_eq!(a.members("g"), ["a", "b"]);
+    // The first heartbeat of a group makes its settings and its retry topic.
+    let groups = a.json(RequestCode::GetAllSubscriptiongroupConfig, &[], &Value::Null);
+    assert_eq!(groups["subscriptionGroupTable"]["g"]["retryMaxTimes"], 16);
+    let topics = a.json(RequestCode::GetAllTopicConfig, &[], &Value::Null);
+    assert_eq!(topics["topicConfigTable"]["%RETRY%g"]["perm"], 6);
+    drop(b);
+    assert_eq!(a.told_of(), "g");
+    assert_eq!(a.members("g"), ["a"]);
+    let answer = a.call(RequestCode::UnregisterClient, &[("clientID", "a"), ("consumerGroup", "g")], "");
+    assert_eq!((answer.code, answer.remark), (0, None));
+    let gone = a.outcome(RequestCode::GetConsumerListByGroup, &[("consumerGroup", "g")], "");
+    assert_eq!(gone, (1, "no consumer for this group, g".to_owned()));
+}
+
+#[test]
+fn offsets_are_taken_and_given() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let mut query = |queue_id: &str| {
+        let fields = [("consumerGroup", "g"), ("topic", "T"), ("queueId", queue_id)];
+        let answer = client.call(RequestCode::QueryConsumerOffset, &fields, "");
+        (answer.code, answer.ext_field("offset").map(str::to_owned))
+    };
+    // A queue that begins at 0 and fits into memory is consumed from its beginning.
+    assert_eq!(query("0"), (0, Some("0".to_owned())));
+    let mut other = fixture.connect();
+    let fields = [("consumerGroup", "g"), ("topic", "T"), ("queueId", "0"), ("commitOffset", "7")];
+    assert_eq!(other.outcome(RequestCode::UpdateConsumerOffset, &fields, ""), (0, String::new()));
+    assert_eq!(query("0"), (0, Some("7".to_owned())));
+    let all = other.json(RequestCode::GetAllConsumerOffset, &[], &Value::Null);
+    assert_eq!(all, json!({"offsetTable": {"T@g": {"0": 7}}}));
+    let delays = other.json(RequestCode::GetAllDelayOffset, &[], &Value::Null);
+    assert_eq!(delays, json!({"offsetTable": {}}));
+}
+
+#[test]
+fn one_client_at_a_time_locks_a_queue() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let queue = |id: i32| json!({"topic": "T", "brokerName": "broker-a", "queueId": id});
+    let mut lock = |client_id: &str, ids: &[i32]| -> Vec<i64> {
+        let queues: Vec<Value> = ids.iter().map(|&id| queue(id)).collect();
+        let body = json!({"consumerGroup": "g", "clientId": client_id, "mqSet": queues});
+        let answer = client.json(RequestCode::LockBatchMq, &[], &body);
+        let locked = answer["lockOKMQSet"].as_array().unwrap();
+        locked.iter().map(|queue| queue["queueId"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(lock("a", &[0, 1]), [0, 1]);
+    assert_eq!(lock("b", &[1, 2]), [2]);
+    let mut other = fixture.connect();
+    let body = json!({"consumerGroup": "g", "clientId": "a", "mqSet": [queue(1), queue(2)]});
+    other.json(RequestCode::UnlockBatchMq, &[], &body);
+    assert_eq!(lock("b", &[0, 1, 2]), [1, 2]);
+}
+
+#[test]
+fn topics_are_made_changed_and_deleted() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    assert_eq!(client.create_topic("T", "4"), (0, String::new()));
+    assert_eq!(client.create_topic("T", "2"), (0, String::new()));
+    let (code, remark) = client.create_topic(CLUSTER, "2");
+    assert_eq!(
+        (code, remark.as_str()),
+        (1, "the topic[DefaultCluster] is conflict with system reserved words.")
+    );
+    for (topic, queue_nums) in [("../x", "4"), ("a b", "4"), ("", "4"), ("T", "65536"), ("T", "-1")] {
+        assert_eq!(client.create_topic(topic, queue_nums).0, 1, "{topic} {queue_nums}");
+    }
+    let saved = std::fs::read_to_string(fixture.folder.path().join("store/config/topics.json")).unwrap();
+    assert!(
+        saved.contains("\"topicName\":\"T\",\n\t\t\t\"topicSysFlag\":0,\n\t\t\t\"writeQueueNums\":2"),
+        "{saved}"
+    );
+    fixture.put("T", 0, "one");
+    fixture.put("T", 0, "two");
+    let fields = [("topic", "T")];
+    let answer = client.call(RequestCode::GetTopicStatsInfo, &fields, "");
+    let table: BTreeMap<String, BTreeMap<String, Value>> = {
+        let stats: rocketmq::protocol::body::stats::TopicStatsTable =
+            compat::json::from_slice(&answer.body).unwrap();
+        let row = |(queue, row): (&rocketmq::protocol::body::queue::MessageQueue, &_)| {
+            let row: &rocketmq::protocol::body::stats::TopicOffset = row;
+            let values = [
+                ("max", row.max_offset),
+                ("min", row.min_offset),
+                ("is_timed", (row.last_update_timestamp > 0).into()),
+            ];
+            (queue.queue_id.to_string(), values.map(|(name, value)| (name.to_owned(), json!(value))).into())
+        };
+        stats.offset_table.iter().map(row).collect()
+    };
+    assert_eq!(
+        serde_json::to_value(&table).unwrap(),
+        json!({"0": {"max": 2, "min": 0, "is_timed": 1}, "1": {"max": 0, "min": 0, "is_timed": 0}})
+    );
+    assert_eq!(client.outcome(RequestCode::DeleteTopicInBroker, &fields, ""), (0, String::new()));
+    assert_eq!(client.outcome(RequestCode::DeleteTopicInBroker, &fields, ""), (0, String::new()));
+    let gone = client.outcome(RequestCode::GetTopicStatsInfo, &fields, "");
+    assert_eq!(gone, (17, "topic[T] not exist".to_owned()));
+    assert!(!fixture.folder.path().join("store/consumequeue/T").exists());
+}
+
+#[test]
+fn groups_are_made_changed_and_deleted() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let config = json!({"groupName": "g", "consumeEnable": false, "retryQueueNums": 3});
+    client.json(RequestCode::UpdateAndCreateSubscriptiongroup, &[], &config);
+    let groups = client.json(RequestCode::GetAllSubscriptiongroupConfig, &[], &Value::Null);
+    let group = &groups["subscriptionGroupTable"]["g"];
+    assert_eq!((&group["consumeEnable"], &group["retryQueueNums"]), (&json!(false), &json!(3)));
+    assert!(groups["subscriptionGroupTable"]["TOOLS_CONSUMER"].is_object());
+    let bad = client.outcome(RequestCode::UpdateAndCreateSubscriptiongroup, &[], "{\"groupName\":\"../x\"}");
+    assert_eq!(bad.0, 1);
+    client.json(RequestCode::DeleteSubscriptiongroup, &[("groupName", "g")], &Value::Null);
+    let groups = client.json(RequestCode::GetAllSubscriptiongroupConfig, &[], &Value::Null);
+    assert!(groups["subscriptionGroupTable"]["g"].is_null());
+}
+
+#[test]
+fn queues_and_messages_can_be_looked_at() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    client.create_topic("T", "1");
+    let first = fixture.put("T", 0, "one");
+    let second = fixture.put("T", 0, "two");
+    let mut field = |code: RequestCode, more: &[(&str, &str)], name: &str| {
+        let mut fields = vec![("topic", "T"), ("queueId", "0")];
+        fields.extend(more);
+        let answer = client.call(code, &fields, "");
+        assert_eq!(answer.code, 0);
+        answer.ext_field(name).unwrap().parse::<i64>().unwrap()
+    };
+    assert_eq!(field(RequestCode::GetMaxOffset, &[], "offset"), 2);
+    assert_eq!(field(RequestCode::GetMinOffset, &[], "offset"), 0);
+    assert_eq!(field(RequestCode::SearchOffsetByTimestamp, &[("timestamp", "0")], "offset"), 0);
+    assert!(field(RequestCode::GetEarliestMsgStoretime, &[], "timestamp") > 0);
+    let unknown = [("topic", "none"), ("queueId", "3")];
+    for (code, name, expected) in [
+        (RequestCode::GetMaxOffset, "offset", "0"),
+        (RequestCode::GetMinOffset, "offset", "0"),
+        (RequestCode::GetEarliestMsgStoretime, "timestamp", "-1"),
+    ] {
+        let answer = client.call(code, &unknown, "");
+        assert_eq!((answer.code, answer.ext_field(name)), (0, Some(expected)), "{code:?}");
+    }
+    let message = client.call(RequestCode::ViewMessageById, &[("offset", &second.to_string())], "");
+    assert_eq!(message.code, 0);
+    assert!(message.body.windows(3).any(|bytes| bytes == b"two"));
+    for nowhere in [first + 1, -1, i64::MAX] {
+        let offset = nowhere.to_string();
+        let missing = client.outcome(RequestCode::ViewMessageById, &[("offset", &offset)], "");
+        assert_eq!(missing, (1, format!("can not find message by the offset, {nowhere}")));
+    }
+}
+
+#[test]
+fn a_restart_keeps_topics_groups_and_offsets() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.connect();
+    client.create_topic("T", "3");
+    client.heart_beat("a", "g", &["T"]);
+    let fields = [("consumerGroup", "g"), ("topic", "T"), ("queueId", "2"), ("commitOffset", "5")];
+    client.call(RequestCode::UpdateConsumerOffset, &fields, "");
+    fixture.put("T", 0, "kept");
+    let tables = |client: &mut Client| {
+        [
+            RequestCode::GetAllTopicConfig,
+            RequestCode::GetAllSubscriptiongroupConfig,
+            RequestCode::GetAllConsumerOffset,
+        ]
+        .map(|code| client.json(code, &[], &Value::Null))
+    };
+    let before = tables(&mut client);
+    drop(client);
+    fixture.stop();
+    fixture.start();
+    let mut client = fixture.connect();
+    assert_eq!(tables(&mut client), before);
+    let answer = client.call(RequestCode::GetMaxOffset, &[("topic", "T"), ("queueId", "0")], "");
+    assert_eq!(answer.ext_field("offset"), Some("1"));
+}
+
+#[test]
+fn both_ports_serve_every_code() {
+    let fixture = Fixture::new();
+    let mut vip = Client::connect(fixture.running().vip_addr());
+    let topics = vip.json(RequestCode::GetSystemTopicListFromBroker, &[], &Value::Null);
+    let names: Vec<&str> =
+        topics["topicList"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let expected = [
+        "AUTO_CREATE_TOPIC_KEY",
+        "BenchmarkTest",
+        CLUSTER,
+        "OFFSET_MOVED_EVENT",
+        "RMQ_SYS_TRACE_TOPIC",
+        "SELF_TEST_TOPIC",
+        "TBW102",
+        "broker-a",
+    ];
+    assert_eq!(names, expected);
+    vip.heart_beat("a", "g", &[]);
+    assert_eq!(vip.outcome(RequestCode::GetTopicNameList, &[], "").0, 3);
+    assert_eq!(vip.outcome(RequestCode::HeartBeat, &[], "{").0, 1);
+}
+
+#[test]
+fn settings_are_read_and_changed_within_limits() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let answer = client.call(RequestCode::GetBrokerConfig, &[], "");
+    let text = String::from_utf8(answer.body.to_vec()).unwrap();
+    assert!(text.contains("brokerName=broker-a\n") && text.contains("flushDiskType=ASYNC_FLUSH\n"), "{text}");
+    assert!(answer.ext_field("version").unwrap().starts_with("{\"counter\":0,"));
+    let changed = client.outcome(RequestCode::UpdateBrokerConfig, &[], "brokerPermission=4\n");
+    assert_eq!(changed, (0, String::new()));
+    assert_eq!(fixture.running().broker().permission(), 4);
+    let file = std::fs::read_to_string(fixture.folder.path().join("broker.conf")).unwrap();
+    assert_eq!(file, "# ours\nbrokerName=broker-a\nbrokerPermission=4\n");
+    for key in ["storePathRootDir", "rocketmqHome", "namesrvAddr", "brokerIP1", "listenPort"] {
+        let text = format!("traceOn=false\n{key}=9");
+        let (code, remark) = client.outcome(RequestCode::UpdateBrokerConfig, &[], &text);
+        assert_eq!(code, 16, "{key}");
+        assert!(remark.contains(key), "{remark}");
+    }
+    assert!(fixture.running().broker().live.trace_on());
+    let version = client.call(RequestCode::GetBrokerConfig, &[], "");
+    assert!(version.ext_field("version").unwrap().starts_with("{\"counter\":1,"));
+}
+
+#[test]
+fn runtime_info_has_what_tools_need() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let info = client.json(RequestCode::GetBrokerRuntimeInfo, &[], &Value::Null);
+    let table = info["table"].as_object().unwrap();
+    let text =
+        |key: &str| table.get(key).unwrap_or_else(|| panic!("{key} is missing")).as_str().unwrap().to_owned();
+    assert_eq!((text("brokerVersion"), text("brokerVersionDesc")), ("273".to_owned(), "V4_3_0".to_owned()));
+    assert_eq!((text("putTps"), text("getTotalTps")), ("  ".to_owned(), "0.0 0.0 0.0".to_owned()));
+    assert_eq!(
+        (text("earliestMessageTimeStamp"), text("dispatchBehindBytes")),
+        ("-1".to_owned(), "0".to_owned())
+    );
+    assert!(text("commitLogDirCapacity").starts_with("Total : "));
+    for key in [
+        "bootTimestamp",
+        "runtime",
+        "putMessageEntireTimeMax",
+        "getMessageEntireTimeMax",
+        "dispatchMaxBuffer",
+        "putMessageTimesTotal",
+        "putMessageSizeTotal",
+        "putMessageAverageSize",
+        "putMessageDistributeTime",
+        "getFoundTps",
+        "getMissTps",
+        "getTransferedTps",
+        "commitLogDiskRatio",
+        "consumeQueueDiskRatio",
+        "commitLogMinOffset",
+        "commitLogMaxOffset",
+        "msgPutTotalYesterdayMorning",
+        "msgPutTotalTodayMorning",
+        "msgPutTotalTodayNow",
+        "msgGetTotalYesterdayMorning",
+        "msgGetTotalTodayMorning",
+        "msgGetTotalTodayNow",
+        "sendThreadPoolQueueSize",
+        "sendThreadPoolQueueCapacity",
+        "sendThreadPoolQueueHeadWaitTimeMills",
+        "pullThreadPoolQueueSize",
+        "pullThreadPoolQueueCapacity",
+        "pullThreadPoolQueueHeadWaitTimeMills",
+        "queryThreadPoolQueueSize",
+        "queryThreadPoolQueueCapacity",
+        "queryThreadPoolQueueHeadWaitTimeMills",
+        "pageCacheLockTimeMills",
+        "startAcceptSendRequestTimeStamp",
+        "remainTransientStoreBufferNumbs",
+        "remainHowManyDataToFlush",
+    ] {
+        text(key);
+    }
+    assert_eq!(fixture.put("T", 0, "x"), 0);
+    let info = client.json(RequestCode::GetBrokerRuntimeInfo, &[], &Value::Null);
+    assert_ne!(info["table"]["earliestMessageTimeStamp"], "-1");
+}
+
+#[test]
+fn sql_subscriptions_are_refused_in_javas_words() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let mut check = |kind: &str, expected: (i32, &str)| {
+        let body = json!({"clientId": "c", "group": "g", "subscriptionData": {"topic": "T", "subString": "a > 1",
+            "expressionType": kind}});
+        let outcome = client.outcome(RequestCode::CheckClientConfig, &[], &body.to_string());
+        assert_eq!((outcome.0, outcome.1.as_str()), expected);
+    };
+    check("TAG", (0, ""));
+    check("SQL92", (1, "The broker does not support consumer to filter message by SQL92"));
+}
+
+/// A name server that remembers what it is told, and knows one ordered topic.
+struct NameServer {
+    seen: Mutex<Vec<Command>>,
+}
+
+impl NameServer {
+    fn start(runtime: &Runtime) -> (Arc<NameServer>, Server) {
+        let state = Arc::new(NameServer { seen: Mutex::default() });
+        let register = |state: &Arc<NameServer>, request: Request<NoHeader>| {
+            state.seen.lock().unwrap().push(request.command);
+            Response::with_body("{\"table\":{\"SELF_TEST_TOPIC\":\"broker-a:1\"}}")
+        };
+        let unregister = |state: &Arc<NameServer>, request: Request<NoHeader>| {
+            state.seen.lock().unwrap().push(request.command);
+            Response::ok()
+        };
+        let router = Router::new(Arc::clone(&state))
+            .on(RequestCode::RegisterBroker, register)
+            .on(RequestCode::UnregisterBroker, unregister);
+        let _entered = runtime.enter();
+        let bound = Bound::at(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let server = bound.serve(Arc::new(router), ServerOptions::default()).unwrap();
+        (state, server)
+    }
+
+    fn codes(&self) -> Vec<i32> {
+        self.seen.lock().unwrap().iter().map(|command| command.code).collect()
+    }
+
+    /// The topics of the last registration.
+    fn topics(&self) -> Value {
+        let seen = self.seen.lock().unwrap();
+        let last =
+            seen.iter().rev().find(|command| command.code == i32::from(RequestCode::RegisterBroker)).unwrap();
+        let crc = i64::from(crc32fast::hash(&last.body) & 0x7fff_ffff);
+        assert_eq!(last.ext_field("bodyCrc32").unwrap(), crc.to_string());
+        let body: Value = serde_json::from_slice(&last.body).unwrap();
+        body["topicConfigSerializeWrapper"]["topicConfigTable"].clone()
+    }
+}
+
+#[test]
+fn name_servers_are_told_of_start_topics_and_stop() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (name_server, server) = NameServer::start(&runtime);
+    // One that is down holds up nothing and nobody.
+    let down = Bound::at(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap().addr();
+    let mut fixture = Fixture::registered_with(&format!("{down};{}", server.addr()));
+    assert_eq!(name_server.codes(), [103], "registered before the start is over");
+    let addr = fixture.running().addr();
+    {
+        let seen = name_server.seen.lock().unwrap();
+        let field = |name: &str| seen[0].ext_field(name).unwrap().to_owned();
+        assert_eq!(field("brokerName"), "broker-a");
+        assert_eq!(field("clusterName"), CLUSTER);
+        assert_eq!(field("brokerId"), "0");
+        assert_eq!(field("brokerAddr"), format!("127.0.0.1:{}", addr.port()));
+        assert_eq!(field("haServerAddr"), format!("127.0.0.1:{}", addr.port() + 1));
+    }
+    assert_eq!(name_server.topics()["TBW102"]["writeQueueNums"], 8);
+    let mut client = fixture.connect();
+    let topics = client.json(RequestCode::GetAllTopicConfig, &[], &Value::Null);
+    assert_eq!(topics["topicConfigTable"]["SELF_TEST_TOPIC"]["order"], true);
+    client.create_topic("T", "5");
+    assert_eq!(name_server.topics()["T"]["writeQueueNums"], 5, "registered before the reply");
+    client.outcome(RequestCode::UpdateBrokerConfig, &[], "brokerPermission=4\n");
+    client.create_topic("U", "5");
+    assert_eq!(name_server.topics()["T"]["perm"], 4);
+    fixture.stop();
+    assert_eq!(name_server.codes().last(), Some(&104));
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let fixture = Fixture::new();
+    let folder = tempfile::tempdir().unwrap();
+    let mut configs = configs(folder.path(), "");
+    configs.server.listen_port = fixture.running().addr().port().into();
+    let port = configs.server.listen_port;
+    match fixture.runtime.block_on(broker::start(configs.clone())) {
+        Err(error @ StartError::Bind { .. }) => {
+            assert!(error.to_string().contains(&port.to_string()), "{error}")
+        }
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("two brokers on one port"),
+    }
+    // Nothing of the attempt is left: the folder can be used again.
+    configs.server.listen_port = 0;
+    let running = fixture.runtime.block_on(broker::start(configs)).unwrap();
+    assert!(fixture.runtime.block_on(running.stop()));
+}
