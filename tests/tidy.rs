@@ -20,7 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("store", &["clock", "config", "protocol"]),
     ("ha", &["config", "store"]),
     ("client", &["protocol", "remoting"]),
-    ("namesrv", &["client", "config", "protocol", "remoting"]),
+    ("namesrv", &["client", "clock", "config", "protocol", "remoting"]),
     ("broker", &["client", "clock", "config", "filter", "ha", "protocol", "remoting", "store"]),
     ("admin", &["client", "protocol"]),
     ("example", &["client", "protocol"]),

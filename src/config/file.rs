@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Entry;
+
 /// Why a file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -84,6 +86,39 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Writes changed keys of `entries` into the operator's properties file; all else stays as it was written.
+pub fn change_settings(path: &Path, changed: &[String], entries: &[Entry]) -> Result<(), FileError> {
+    let text = fs::read_to_string(path).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
+    let values = changed.iter().filter_map(|key| {
+        let entry = entries.iter().rev().find(|entry| entry.key == *key)?;
+        Some((key.as_str(), entry.value.as_str()))
+    });
+    let text = values.fold(text, |text, (key, value)| with_value(&text, key, value));
+    replace(path, text.as_bytes())
+}
+
+/// A properties text with a key's value changed where it counts, its last entry, or added at the end. All else
+/// stays as the operator wrote it.
+fn with_value(text: &str, key: &str, value: &str) -> String {
+    let setting = format!("{key}={}", compat::properties::escape_value(value));
+    let entry = compat::properties::parse(text).into_iter().rev().find(|entry| entry.key.trim() == key);
+    let mut lines: Vec<&str> = text.lines().collect();
+    match entry {
+        Some(entry) if entry.line <= lines.len() => {
+            let start = entry.line - 1;
+            // A line that ends in an odd number of backslashes goes on in the next.
+            let goes_on = |line: &str| (line.len() - line.trim_end_matches('\\').len()) % 2 == 1;
+            let more = lines[start..].iter().take_while(|line| goes_on(line)).count();
+            let end = (start + more + 1).min(lines.len());
+            lines.splice(start..end, [setting.as_str()]);
+        }
+        _ => lines.push(&setting),
+    }
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -133,5 +168,16 @@ mod tests {
         check(Some(" \n"), Some(""), Ok(None));
         check(Some("{"), None, Err(()));
         check(Some("{"), Some("x"), Err(()));
+    }
+
+    #[test]
+    fn one_value_changes_and_all_else_stays() {
+        let check = |text: &str, expected: &str| assert_eq!(with_value(text, "b", "2"), expected);
+        check("# why\na=1\nb=1\n\n# end\n", "# why\na=1\nb=2\n\n# end\n");
+        check("b=0\nb : 1\n", "b=0\nb=2\n");
+        check("b=1\\\n 2\\\n 3\na=1", "b=2\na=1\n");
+        check("a=1", "a=1\nb=2\n");
+        check("", "b=2\n");
+        check("#b=1\n", "#b=1\nb=2\n");
     }
 }

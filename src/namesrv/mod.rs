@@ -1,1 +1,193 @@
-//! namesrv.
+//! The name server (Java: `NamesrvController`): which broker serves which topic, as the brokers themselves
+//! register it, and a small table of keys and values. Routes live in memory only.
+
+pub mod kv_config;
+mod processor;
+pub mod route_info;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use self::kv_config::KvConfig;
+use self::route_info::RouteInfo;
+use crate::clock::Clock;
+use crate::config::file::FileError;
+use crate::config::namesrv::NamesrvConfig;
+use crate::config::remoting::NettyServerConfig;
+use crate::config::{self, Entry, Problem, ProblemKind};
+use crate::remoting::SerializeType;
+use crate::remoting::connection::Limits;
+use crate::remoting::server::{Bound, Server, ServerOptions};
+
+const SCAN_FIRST_AFTER: Duration = Duration::from_secs(5);
+const SCAN_EVERY: Duration = Duration::from_secs(10);
+
+/// What a name server is started with.
+#[derive(Debug, Clone)]
+pub struct Configs {
+    pub namesrv: NamesrvConfig,
+    pub server: NettyServerConfig,
+    /// The operator's file (`-c`), to which changes at run time are written.
+    pub file: Option<PathBuf>,
+    /// Where to listen.
+    pub bind_ip: IpAddr,
+    /// The header form of replies.
+    pub serialize_type: SerializeType,
+}
+
+impl Default for Configs {
+    fn default() -> Configs {
+        Configs {
+            namesrv: NamesrvConfig::default(),
+            server: NettyServerConfig::for_namesrv(),
+            file: None,
+            bind_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            serialize_type: SerializeType::Json,
+        }
+    }
+}
+
+/// Why a name server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(
+        "listenPort {port} cannot be listened on: {error}. Another program has it, or it needs privileges: \
+             see `ss -ltnp`, or set another listenPort"
+    )]
+    Bind { port: u16, error: io::Error },
+    #[error("listenPort={0} is no port")]
+    Port(i32),
+    #[error(transparent)]
+    KvConfig(#[from] FileError),
+}
+
+/// All that the handlers share.
+pub struct Namesrv {
+    routes: RouteInfo,
+    kv: KvConfig,
+    clock: Clock,
+    configs: Mutex<Configs>,
+}
+
+impl Namesrv {
+    fn configs(&self) -> MutexGuard<'_, Configs> {
+        self.configs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether routes carry their topic's order configuration.
+    fn gives_order_conf(&self) -> bool {
+        self.configs().namesrv.order_message_enable
+    }
+
+    /// Every setting, a line each (code 319).
+    fn dump(&self) -> String {
+        let configs = self.configs();
+        config::dump(&[&configs.namesrv, &configs.server])
+    }
+
+    /// Changes settings, all or none, here and in the operator's file. Blocks.
+    fn update(&self, entries: &[Entry]) -> Result<Vec<String>, UpdateError> {
+        let mut configs = self.configs();
+        let mut next = configs.clone();
+        let changed = config::update(&mut [&mut next.namesrv, &mut next.server], entries)
+            .map_err(|mut problems| UpdateError::Refused(problems.swap_remove(0)))?;
+        if let Some(path) = next.file.as_ref().filter(|_| !changed.is_empty()) {
+            config::file::change_settings(path, &changed, entries)?;
+        }
+        *configs = next;
+        Ok(changed)
+    }
+}
+
+/// Why settings are not changed.
+#[derive(Debug, thiserror::Error)]
+enum UpdateError {
+    #[error("{0}")]
+    Refused(Problem),
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl UpdateError {
+    /// Whether one of the keys may never change at run time.
+    fn is_forbidden(&self) -> bool {
+        matches!(self, UpdateError::Refused(problem) if problem.kind == ProblemKind::Fixed)
+    }
+}
+
+/// A name server that runs.
+pub struct Running {
+    namesrv: Arc<Namesrv>,
+    server: Server,
+    jobs: JoinSet<()>,
+}
+
+/// Loads the key-value table and listens.
+pub async fn start(configs: Configs) -> Result<Running, StartError> {
+    start_at(configs, Clock::system()).await
+}
+
+async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError> {
+    let listen_port = configs.server.listen_port;
+    let port = u16::try_from(listen_port).map_err(|_| StartError::Port(listen_port))?;
+    let kv = KvConfig::open(PathBuf::from(&configs.namesrv.kv_config_path))?;
+    let bind_failed = |error| StartError::Bind { port, error };
+    let bound = Bound::at(SocketAddr::new(configs.bind_ip, port)).map_err(bind_failed)?;
+    let options = server_options(&configs);
+    let namesrv = Arc::new(Namesrv { routes: RouteInfo::default(), kv, clock, configs: Mutex::new(configs) });
+    let router = processor::router(Arc::clone(&namesrv));
+    let server = bound.serve(Arc::new(router), options).map_err(bind_failed)?;
+    let mut jobs = JoinSet::new();
+    jobs.spawn(scan(Arc::clone(&namesrv)));
+    tracing::info!(addr = %server.addr(), "name server listens");
+    Ok(Running { namesrv, server, jobs })
+}
+
+fn server_options(configs: &Configs) -> ServerOptions {
+    let config = &configs.server;
+    let idle = u64::try_from(config.server_channel_max_idle_time_seconds).unwrap_or(120).max(1);
+    let limits = Limits {
+        idle: Duration::from_secs(idle),
+        serialize_type: configs.serialize_type,
+        ..Limits::default()
+    };
+    let buffer = config.server_socket_snd_buf_size.max(config.server_socket_rcv_buf_size);
+    let socket_buffer_bytes = usize::try_from(buffer).ok().filter(|bytes| *bytes > 0);
+    ServerOptions { limits, socket_buffer_bytes, ..ServerOptions::default() }
+}
+
+/// Drops brokers that have been silent for too long.
+async fn scan(namesrv: Arc<Namesrv>) {
+    let mut due = interval_at(Instant::now() + SCAN_FIRST_AFTER, SCAN_EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        due.tick().await;
+        for peer in namesrv.routes.expire(namesrv.clock.now_ms()) {
+            peer.close();
+        }
+    }
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr()
+    }
+
+    /// The routes, for a program that runs more than a name server.
+    pub fn routes(&self) -> &RouteInfo {
+        &self.namesrv.routes
+    }
+
+    /// Stops listening and ends all connections.
+    pub async fn stop(mut self) {
+        self.jobs.abort_all();
+        self.server.stop().await;
+    }
+}
