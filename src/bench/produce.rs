@@ -219,7 +219,7 @@ pub(super) fn property(name: &str, value: &str) -> String {
 }
 
 /// A body with the stamp in front, where there is room for it.
-fn message_body(size: usize, run: &str) -> Vec<u8> {
+pub(super) fn message_body(size: usize, run: &str) -> Vec<u8> {
     let mut body = Vec::with_capacity(size);
     if size >= STAMP_BYTES {
         body.extend_from_slice(run.as_bytes());

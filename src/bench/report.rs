@@ -1,12 +1,13 @@
 //! What came out: counts and latencies while a measurement runs, and the table or JSON at its end.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -99,43 +100,32 @@ pub(super) struct Live {
 impl Live {
     /// Shows the counts at a terminal until the guard goes.
     pub fn show(self: &Arc<Live>, what: &'static str) -> Shown {
+        let live = Arc::clone(self);
+        let counts = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let messages = live.messages.load(Ordering::Relaxed);
+            let errors = live.errors.load(Ordering::Relaxed);
+            let seconds = state.elapsed().as_secs_f64();
+            let rate = messages as f64 / seconds.max(0.001);
+            // What cannot be shown is not missed: the figures come at the end.
+            write!(out, "{what}: {seconds:.0} s, {messages} messages, {rate:.0}/s, {errors} errors").ok();
+        };
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-            bar.set_style(style);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {counts}") {
+            bar.set_style(style.with_key("counts", counts));
         }
-        if bar.is_hidden() {
-            return Shown { bar, task: None };
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(500));
         }
-        let (live, shown) = (Arc::clone(self), bar.clone());
-        let task = tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(Duration::from_millis(500));
-            let (mut before, mut then) = (0, Instant::now());
-            loop {
-                ticks.tick().await;
-                let messages = live.messages.load(Ordering::Relaxed);
-                let rate = (messages - before) as f64 / then.elapsed().as_secs_f64().max(0.001);
-                (before, then) = (messages, Instant::now());
-                let errors = live.errors.load(Ordering::Relaxed);
-                shown.set_message(format!("{what}: {messages} messages, {rate:.0}/s, {errors} errors"));
-                shown.tick();
-            }
-        });
-        Shown { bar, task: Some(task) }
+        Shown(bar)
     }
 }
 
 /// The progress line, taken off when this is dropped.
-pub(super) struct Shown {
-    bar: ProgressBar,
-    task: Option<tokio::task::JoinHandle<()>>,
-}
+pub(super) struct Shown(ProgressBar);
 
 impl Drop for Shown {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-        self.bar.finish_and_clear();
+        self.0.finish_and_clear();
     }
 }
 

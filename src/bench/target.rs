@@ -12,7 +12,7 @@ use crate::remoting::SerializeType;
 /// Options that say where to and how.
 #[derive(Debug, clap::Args)]
 pub(super) struct TargetArgs {
-    /// Broker to measure; the topic is created there
+    /// Broker to measure; the topic is created there where it is missing
     #[arg(long, value_name = "HOST:PORT", required_unless_present = "namesrv", conflicts_with = "namesrv")]
     broker: Option<String>,
     /// Name server: all masters that have the topic; where none has, it is created on all
@@ -21,7 +21,7 @@ pub(super) struct TargetArgs {
     /// Topic
     #[arg(long, default_value = "bench")]
     pub topic: String,
-    /// Queues of the topic on each broker
+    /// Queues of the topic on each broker, where it has to be created
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     queues: u16,
     /// Look nothing up and create nothing: the other side may be an echo server, the topic must be there
@@ -74,51 +74,63 @@ impl TargetArgs {
         &targets[index % targets.len()]
     }
 
-    /// The brokers to measure. The topic is there afterwards.
+    /// The brokers to measure. The topic is there afterwards, with the queues that it had before, if any.
     pub async fn resolve(&self) -> Result<Vec<Target>, Error> {
         let queues = i32::from(self.queues);
         let calls = Calls::standalone(Duration::from_secs(5));
-        let Some(namesrv) = &self.namesrv else {
-            let addr = self.broker.clone().ok_or_else(|| Error::Usage("--broker is missing".to_owned()))?;
-            if !self.raw {
-                calls.create_topic(&addr, &self.topic_config()).await?;
+        match (&self.broker, &self.namesrv) {
+            (Some(addr), _) if self.raw => Ok(vec![Target { addr: addr.clone(), queues }]),
+            (Some(addr), _) => Ok(vec![self.on_broker(&calls, addr).await?]),
+            (None, Some(namesrv)) => self.on_cluster(&calls, namesrv).await,
+            (None, None) => Err(Error::Usage("--broker is missing".to_owned())),
+        }
+    }
+
+    async fn on_broker(&self, calls: &Calls, addr: &str) -> Result<Target, Error> {
+        let queues = match calls.topic_stats(addr, &self.topic).await {
+            Ok(stats) => i32::try_from(stats.offset_table.len()).unwrap_or(i32::MAX),
+            Err(error) if error.code() == Some(ResponseCode::TopicNotExist.into()) => {
+                calls.create_topic(addr, &self.topic_config()).await?;
+                self.queues.into()
             }
-            return Ok(vec![Target { addr, queues }]);
+            Err(error) => return Err(error.into()),
         };
+        if queues == 0 {
+            return Err(Error::Usage(format!("{} has no queue on {addr}", self.topic)));
+        }
+        Ok(Target { addr: addr.to_owned(), queues })
+    }
+
+    async fn on_cluster(&self, calls: &Calls, namesrv: &str) -> Result<Vec<Target>, Error> {
+        let mut targets = Vec::new();
         match calls.route_info(namesrv, &self.topic).await {
             Ok(route) => {
-                let queues_of = |name: &str| {
-                    let data = route.queue_datas.iter().find(|data| data.broker_name == name)?;
-                    (data.is_writeable() && data.is_readable())
-                        .then_some(data.write_queue_nums.min(data.read_queue_nums))
-                };
-                let targets = route.broker_datas.iter().filter_map(|data| {
-                    Some(Target {
-                        addr: data.master_addr()?.to_owned(),
-                        queues: queues_of(&data.broker_name).filter(|queues| *queues > 0)?,
-                    })
-                });
-                let targets: Vec<Target> = targets.collect();
-                if targets.is_empty() {
-                    return Err(Error::Usage(format!("no master has queues of {} for us", self.topic)));
-                }
-                Ok(targets)
-            }
-            Err(error) if error.code() == Some(ResponseCode::TopicNotExist.into()) => {
-                let mut targets = Vec::new();
-                for data in calls.cluster_info(namesrv).await?.broker_addr_table.values() {
-                    if let Some(addr) = data.master_addr() {
-                        calls.create_topic(addr, &self.topic_config()).await?;
+                for data in &route.queue_datas {
+                    let broker =
+                        route.broker_datas.iter().find(|broker| broker.broker_name == data.broker_name);
+                    let queues = data.write_queue_nums.min(data.read_queue_nums);
+                    if let Some(addr) = broker.and_then(|broker| broker.master_addr())
+                        && data.is_writeable()
+                        && data.is_readable()
+                        && queues > 0
+                    {
                         targets.push(Target { addr: addr.to_owned(), queues });
                     }
                 }
-                if targets.is_empty() {
-                    return Err(Error::Usage(format!("{namesrv} knows no master")));
-                }
-                Ok(targets)
             }
-            Err(error) => Err(error.into()),
+            Err(error) if error.code() == Some(ResponseCode::TopicNotExist.into()) => {
+                for data in calls.cluster_info(namesrv).await?.broker_addr_table.values() {
+                    if let Some(addr) = data.master_addr() {
+                        targets.push(self.on_broker(calls, addr).await?);
+                    }
+                }
+            }
+            Err(error) => return Err(error.into()),
         }
+        if targets.is_empty() {
+            return Err(Error::Usage(format!("no master at {namesrv} has queues of {} for us", self.topic)));
+        }
+        Ok(targets)
     }
 
     fn topic_config(&self) -> CreateTopicRequestHeader {

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::protocol::body::client::GetConsumerListByGroupResponseBody;
 use crate::protocol::body::heartbeat::HeartbeatData;
 use crate::protocol::body::route::{ClusterInfo, KVTable, TopicRouteData};
+use crate::protocol::body::stats::TopicStatsTable;
 use crate::protocol::header::client::{GetConsumerListByGroupRequestHeader, UnregisterClientRequestHeader};
 use crate::protocol::header::offset::{
     GetMaxOffsetRequestHeader, GetMaxOffsetResponseHeader, GetMinOffsetRequestHeader,
@@ -25,7 +26,7 @@ use crate::protocol::header::offset::{
 use crate::protocol::header::pull::{PullMessageRequestHeader, PullMessageResponseHeader};
 use crate::protocol::header::route::GetRouteInfoRequestHeader;
 use crate::protocol::header::send::{SendMessageRequestHeaderV2, SendMessageResponseHeader};
-use crate::protocol::header::topic::CreateTopicRequestHeader;
+use crate::protocol::header::topic::{CreateTopicRequestHeader, GetTopicStatsInfoRequestHeader};
 use crate::protocol::request_code::RequestCode;
 use crate::protocol::response_code::ResponseCode;
 use crate::remoting::client::{Client, ClientOptions};
@@ -219,6 +220,13 @@ impl Calls {
         let header = GetMinOffsetRequestHeader { topic: topic.to_owned(), queue_id };
         let reply = self.succeed(broker, RequestCode::GetMinOffset, &header, Bytes::new()).await?;
         Ok(header_of::<GetMinOffsetResponseHeader>(broker, &reply)?.offset)
+    }
+
+    /// The queues of a topic on one broker, and their bounds (202). A broker without that topic answers 17.
+    pub async fn topic_stats(&self, broker: &str, topic: &str) -> Result<TopicStatsTable, CallError> {
+        let header = GetTopicStatsInfoRequestHeader { topic: topic.to_owned() };
+        let reply = self.succeed(broker, RequestCode::GetTopicStatsInfo, &header, Bytes::new()).await?;
+        body_of(broker, &reply)
     }
 
     /// Says who we are (34). The result is the broker's version.
