@@ -4,6 +4,7 @@
 
 pub mod consumer;
 pub mod message_ext;
+pub mod namesrvs;
 pub mod producer;
 
 use std::sync::Arc;
