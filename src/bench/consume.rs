@@ -42,7 +42,7 @@ pub(super) struct ConsumeArgs {
     /// Check every message
     #[arg(long)]
     verify: bool,
-    /// Fail unless exactly so many messages come in each pass
+    /// Wait until so many messages are there, and fail unless exactly so many come in each pass
     #[arg(long)]
     expect: Option<u64>,
 }
@@ -55,7 +55,13 @@ pub(super) fn run(args: &ConsumeArgs) -> Result<bool, Error> {
 async fn measure(args: &ConsumeArgs) -> Result<bool, Error> {
     let targets = args.target.resolve().await?;
     let live = Arc::new(Live::default());
+    let deadline = Instant::now() + args.target.patience();
     let mut pullers = pullers(args, &targets, &live).await?;
+    // What was just sent may not have reached the queues yet.
+    while args.expect.is_some_and(|expected| entries(&pullers) < expected) && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        pullers = self::pullers(args, &targets, &live).await?;
+    }
     pullers.retain(|(_, puller)| !puller.queues.is_empty());
     let mut streams = Vec::new();
     for (addr, puller) in pullers {
@@ -140,6 +146,12 @@ async fn pullers(
         }
     }
     Ok(pullers)
+}
+
+/// Messages to be pulled in each pass.
+fn entries(pullers: &[(String, Puller)]) -> u64 {
+    let queues = pullers.iter().flat_map(|(_, puller)| &puller.queues);
+    queues.map(|queue| queue.end.abs_diff(queue.min)).sum()
 }
 
 fn pull_template(args: &ConsumeArgs, queue_id: i32) -> Template {

@@ -2,6 +2,7 @@
 //! machine with the server that it measures, so it is built to cost little: frames encoded once and patched,
 //! big reads, one write for many frames, one thread for all connections. Not a client: see `client` for that.
 
+mod compare;
 mod consume;
 mod drive;
 mod echo;
@@ -34,6 +35,8 @@ enum BenchCommand {
     EchoServer(echo::EchoArgs),
     /// Start a server and measure the time until it answers
     Startup(startup::StartupArgs),
+    /// Print medians of results side by side
+    Compare(compare::CompareArgs),
 }
 
 /// Why a measurement has no result.
@@ -64,6 +67,7 @@ pub fn run(args: BenchArgs) -> ExitCode {
         BenchCommand::Latency(args) => latency::run(&args),
         BenchCommand::EchoServer(args) => echo::run(&args),
         BenchCommand::Startup(args) => startup::run(&args),
+        BenchCommand::Compare(args) => compare::run(&args),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
