@@ -11,6 +11,7 @@
 //! | [`client`] | calls we make to others |
 //! | [`namesrv`] | the name server |
 //! | [`broker`] | the broker: state tables and request handlers over the store |
+//! | [`example`] | the quickstart examples, on our own client |
 //! | [`bench`](mod@bench) | load and latency against any 4.x broker, from outside |
 
 pub mod bench;
@@ -18,6 +19,7 @@ pub mod broker;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod example;
 pub mod logging;
 pub mod namesrv;
 pub mod protocol;
