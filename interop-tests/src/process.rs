@@ -19,7 +19,8 @@ pub fn wait_for<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Opti
         if Instant::now() >= end {
             return None;
         }
-        std::thread::sleep(LOOK_AGAIN);
+        // Another process sends us no event that we could wait for.
+        std::thread::park_timeout(LOOK_AGAIN);
     }
 }
 

@@ -38,9 +38,18 @@ final class Beans {
     }
 
     private Object bean(Class<?> type) throws ReflectiveOperationException {
-        var constructor = type.getDeclaredConstructor();
+        var constructor = type.getDeclaredConstructors()[0];
+        for (var other : type.getDeclaredConstructors()) {
+            if (other.getParameterCount() == 0) {
+                constructor = other;
+            }
+        }
         constructor.setAccessible(true);
-        Object bean = constructor.newInstance();
+        Object[] arguments = new Object[constructor.getParameterCount()];
+        for (int i = 0; i < arguments.length; i++) {
+            arguments[i] = value(constructor.getGenericParameterTypes()[i]);
+        }
+        Object bean = constructor.newInstance(arguments);
         for (Class<?> c = type; c != Object.class; c = c.getSuperclass()) {
             for (Field field : c.getDeclaredFields()) {
                 if (Modifier.isStatic(field.getModifiers()) || Modifier.isTransient(field.getModifiers())) {

@@ -2,6 +2,7 @@ package interop;
 
 import com.alibaba.fastjson.JSON;
 import com.alibaba.fastjson.serializer.SerializerFeature;
+import com.alibaba.fastjson.serializer.ValueFilter;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
@@ -16,11 +17,13 @@ import java.net.SocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
 import org.apache.rocketmq.common.MQVersion;
 import org.apache.rocketmq.common.TopicConfig;
@@ -202,7 +205,7 @@ public final class Oracle {
         // class, text -> what Java prints of what it read
         OPERATIONS.put("json reprint", (in, out) -> {
             Class<?> type = Class.forName(in.text());
-            out.write(print(RemotingSerializable.fromJson(in.text(), type)));
+            out.write(printSorted(RemotingSerializable.fromJson(in.text(), type)));
         });
         // any text -> its values, one way of writing for both sides
         OPERATIONS.put("json parse", (in, out) -> out.text(tree(JSON.parse(in.text()))));
@@ -219,10 +222,10 @@ public final class Oracle {
             RegisterBrokerBody body = (RegisterBrokerBody) Beans.random(RegisterBrokerBody.class, random, 0);
             byte[] compressed = body.encode(true);
             out.bytes(compressed);
-            out.bytes(print(RegisterBrokerBody.decode(compressed, true)));
+            out.bytes(printSorted(RegisterBrokerBody.decode(compressed, true)));
         });
         OPERATIONS.put("register of compressed",
-            (in, out) -> out.write(print(RegisterBrokerBody.decode(in.rest(), true))));
+            (in, out) -> out.write(printSorted(RegisterBrokerBody.decode(in.rest(), true))));
         // topic, expression -> SubscriptionData; its subVersion is the time, so 0 here
         OPERATIONS.put("subscription", (in, out) -> {
             SubscriptionData data = FilterAPI.buildSubscriptionData("g", in.text(), in.text());
@@ -265,9 +268,26 @@ public final class Oracle {
         OPERATIONS.put("deflate", (in, out) -> out.write(UtilAll.compress(in.rest(), 5)));
     }
 
-    /** As a server sends it, only with the entries of maps in order, which Java leaves to their hashes. */
+    /** As a server sends it. */
     private static byte[] print(Object bean) {
-        return JSON.toJSONString(bean, SerializerFeature.MapSortField).getBytes(StandardCharsets.UTF_8);
+        return RemotingSerializable.toJson(bean, false).getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** The same with the entries of maps and sets in order, which Java leaves to their hashes. */
+    private static byte[] printSorted(Object bean) {
+        return sorted(bean).getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String sorted(Object value) {
+        ValueFilter sets = (object, name, item) -> {
+            if (!(item instanceof Set)) {
+                return item;
+            }
+            List<Object> list = new ArrayList<>((Set<?>) item);
+            list.sort(Comparator.comparing(Oracle::sorted));
+            return list;
+        };
+        return JSON.toJSONString(value, sets, SerializerFeature.MapSortField);
     }
 
     /** One form for any parsed text: type letters, so that 1 and "1" differ. */
@@ -315,10 +335,10 @@ public final class Oracle {
 
         synchronized IndexFile in(File folder) throws IOException {
             if (file == null) {
-                File path = File.createTempFile("interop", ".index", folder);
-                path.delete();
+                // Java takes its name for a time stamp.
+                File path = new File(folder, Long.toString(System.nanoTime()));
                 file = new IndexFile(path.getPath(), 1, 2, 0, 0);
-                path.deleteOnExit();
+                path.delete();
             }
             return file;
         }
