@@ -1,0 +1,293 @@
+//! One name server and one broker on free ports of loopback: stock Java, ours, or one of each. Both kinds take the
+//! same settings and answer the same questions, so a test names the kind and is otherwise the same.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::process::{Process, wait_for};
+use crate::{java, process, rpc};
+
+/// A Java broker takes two to three seconds alone on two cores.
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+const BUILD_LIMIT: Duration = Duration::from_secs(900);
+/// Ports are free when we look and may be taken when the server looks.
+const ATTEMPTS: usize = 3;
+
+/// Name of the broker and of its cluster in every test.
+pub const BROKER_NAME: &str = "broker-a";
+pub const CLUSTER_NAME: &str = "DefaultCluster";
+
+/// Whose server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Java,
+    Ours,
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub namesrv: Side,
+    pub broker: Side,
+    /// Both of ours in one process (`rocketmq standalone`).
+    pub standalone: bool,
+    /// Servers use ROCKETMQ headers instead of JSON.
+    pub rocketmq_headers: bool,
+    /// Data directory; a fresh one of the cluster's own where none is named.
+    pub store: Option<PathBuf>,
+    /// Further lines of the broker's configuration.
+    pub broker_settings: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// Two processes.
+    pub fn of(namesrv: Side, broker: Side) -> Plan {
+        Plan {
+            namesrv,
+            broker,
+            standalone: false,
+            rocketmq_headers: false,
+            store: None,
+            broker_settings: Vec::new(),
+        }
+    }
+
+    /// Ours in one process.
+    pub fn standalone() -> Plan {
+        Plan { standalone: true, ..Plan::of(Side::Ours, Side::Ours) }
+    }
+
+    /// Servers use ROCKETMQ headers.
+    pub fn with_rocketmq_headers(self) -> Plan {
+        Plan { rocketmq_headers: true, ..self }
+    }
+
+    /// On this data directory.
+    pub fn on_store(self, store: &Path) -> Plan {
+        Plan { store: Some(store.to_owned()), ..self }
+    }
+
+    /// With these lines in the broker's configuration.
+    pub fn with_settings(mut self, settings: &[(&str, &str)]) -> Plan {
+        self.broker_settings.extend(settings.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())));
+        self
+    }
+}
+
+/// A running name server with a broker that has registered. Dropping it kills both.
+#[derive(Debug)]
+pub struct Cluster {
+    /// In the order in which they stop: the broker first, so that it can unregister.
+    processes: Vec<Process>,
+    pub namesrv_addr: SocketAddr,
+    pub broker_addr: SocketAddr,
+    pub store: PathBuf,
+    home: TempDir,
+}
+
+impl Cluster {
+    /// Starts both and waits until the broker has registered and both answer.
+    pub fn start(plan: &Plan) -> Cluster {
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS {
+            match Cluster::try_start(plan) {
+                Ok(cluster) => return cluster,
+                Err(why) => last = why,
+            }
+        }
+        panic!("{plan:?} did not start in {ATTEMPTS} attempts: {last}");
+    }
+
+    fn try_start(plan: &Plan) -> Result<Cluster, String> {
+        let home = tempfile::tempdir().expect("a folder for the servers");
+        let namesrv_port = free_port(0, 0);
+        // The VIP port lies two below, replication one above.
+        let broker_port = free_port(2, 1);
+        let store = plan.store.clone().unwrap_or_else(|| home.path().join("store"));
+        let mut cluster = Cluster {
+            processes: Vec::new(),
+            namesrv_addr: (Ipv4Addr::LOCALHOST, namesrv_port).into(),
+            broker_addr: (Ipv4Addr::LOCALHOST, broker_port).into(),
+            store,
+            home,
+        };
+        if plan.standalone {
+            cluster.spawn_standalone(plan);
+        } else {
+            cluster.spawn_namesrv(plan);
+            // Java's broker tries to register once at its start and then only 10 s later.
+            cluster.await_namesrv()?;
+            cluster.spawn_broker(plan);
+        }
+        cluster.await_broker()?;
+        Ok(cluster)
+    }
+
+    fn spawn_namesrv(&mut self, plan: &Plan) {
+        let home = self.folder("namesrv");
+        let conf = home.join("namesrv.properties");
+        fs::write(&conf, format!("listenPort={}\n", self.namesrv_addr.port())).expect("the folder is ours");
+        let mut command = match plan.namesrv {
+            Side::Java => java::command("org.apache.rocketmq.namesrv.NamesrvStartup", &home),
+            Side::Ours => ours("namesrv", &home),
+        };
+        command.arg("-c").arg(conf);
+        self.spawn(plan, "name server", command, &home);
+    }
+
+    fn spawn_broker(&mut self, plan: &Plan) {
+        let home = self.folder("broker");
+        let conf = home.join("broker.conf");
+        fs::write(&conf, self.broker_conf(plan)).expect("the folder is ours");
+        let mut command = match plan.broker {
+            Side::Java => java::command("org.apache.rocketmq.broker.BrokerStartup", &home),
+            Side::Ours => ours("broker", &home),
+        };
+        command.arg("-c").arg(conf);
+        self.spawn(plan, "broker", command, &home);
+    }
+
+    fn spawn_standalone(&mut self, plan: &Plan) {
+        let home = self.folder("standalone");
+        let mut command = ours("standalone", &home);
+        command
+            .arg("--data")
+            .arg(&self.store)
+            .args(["--namesrv-port", &self.namesrv_addr.port().to_string()])
+            .args(["--broker-port", &self.broker_addr.port().to_string()]);
+        self.spawn(plan, "standalone", command, &home);
+    }
+
+    fn spawn(&mut self, plan: &Plan, name: &str, mut command: Command, home: &Path) {
+        command.current_dir(home).env("HOME", home).env_remove("NAMESRV_ADDR");
+        command.env("ROCKETMQ_SERIALIZE_TYPE", if plan.rocketmq_headers { "ROCKETMQ" } else { "JSON" });
+        self.processes.insert(0, Process::start(name, command, &home.join("printed")));
+    }
+
+    fn broker_conf(&self, plan: &Plan) -> String {
+        let store = self.store.display();
+        let mut conf = format!(
+            "brokerClusterName={CLUSTER_NAME}\nbrokerName={BROKER_NAME}\nbrokerId=0\nbrokerIP1=127.0.0.1\n\
+             namesrvAddr={}\nlistenPort={}\nstorePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n",
+            self.namesrv_addr,
+            self.broker_addr.port(),
+        );
+        for (key, value) in &plan.broker_settings {
+            conf.push_str(&format!("{key}={value}\n"));
+        }
+        conf
+    }
+
+    fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.home.path().join(name);
+        fs::create_dir_all(&folder).expect("the test's folder is ours");
+        folder
+    }
+
+    fn await_namesrv(&mut self) -> Result<(), String> {
+        let addr = self.namesrv_addr;
+        self.wait_until("the name server to answer", || {
+            rpc::ask(addr, rpc::GET_BROKER_CLUSTER_INFO, serde_json::json!({}))
+                .is_ok_and(|(code, _)| code == 0)
+        })
+    }
+
+    fn await_broker(&mut self) -> Result<(), String> {
+        let (namesrv, broker) = (self.namesrv_addr, self.broker_addr);
+        self.wait_until("the broker to register and answer", || {
+            let known = rpc::ask(namesrv, rpc::GET_BROKER_CLUSTER_INFO, serde_json::json!({}));
+            let known =
+                known.is_ok_and(|(_, body)| String::from_utf8_lossy(&body).contains(&broker.to_string()));
+            let fields = serde_json::json!({"topic": "SELF_TEST_TOPIC", "queueId": "0"});
+            known && rpc::ask(broker, rpc::GET_MAX_OFFSET, fields).is_ok_and(|(code, _)| code == 0)
+        })
+    }
+
+    /// Waits for an event of the cluster; an error when a server ends instead.
+    fn wait_until(&mut self, what: &str, mut look: impl FnMut() -> bool) -> Result<(), String> {
+        let processes = &mut self.processes;
+        let found = wait_for(START_LIMIT, || {
+            let ended = processes.iter_mut().find_map(|it| it.has_ended());
+            if let Some(status) = ended {
+                return Some(Err(format!("a server ended ({status}) while we waited for {what}")));
+            }
+            look().then_some(Ok(()))
+        });
+        found
+            .unwrap_or_else(|| Err(format!("waited {START_LIMIT:?} for {what}")))
+            .map_err(|why| format!("{why}\n{}", self.printed()))
+    }
+
+    /// What the servers have printed.
+    pub fn printed(&self) -> String {
+        self.processes.iter().map(Process::printed).collect::<Vec<_>>().join("\n--\n")
+    }
+
+    /// Stops the servers as an operator does and hands back the data directory, which lives as long as the test
+    /// named it, else as long as the returned folder.
+    pub fn stop(mut self) -> (PathBuf, TempDir) {
+        for process in self.processes.drain(..) {
+            process.stop(STOP_LIMIT);
+        }
+        (self.store, self.home)
+    }
+}
+
+/// A command of our program.
+fn ours(subcommand: &str, home: &Path) -> Command {
+    let mut command = Command::new(program());
+    command.arg(subcommand).env("HOME", home).env_remove("ROCKETMQ_HOME");
+    command
+}
+
+/// Our program: `ROCKETMQ_BIN`, else the one of this test's own build, which is built where that is due.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        if let Some(named) = std::env::var_os("ROCKETMQ_BIN") {
+            return PathBuf::from(named);
+        }
+        let folder = crate::build_folder();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--locked", "--package", "rocketmq", "--bin", "rocketmq"]);
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
+        cargo.arg("--target-dir").arg(folder.parent().expect("target holds the profile's folder"));
+        cargo.current_dir(crate::root());
+        process::run_well("cargo build", cargo, None, BUILD_LIMIT);
+        folder.join("rocketmq")
+    })
+}
+
+/// A port that the system has free, with so many neighbours below and above it free too. No two calls give the same.
+fn free_port(below: u16, above: u16) -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let bind = |port: u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
+    loop {
+        let first = bind(0).expect("the system has a free port");
+        let port = first.local_addr().expect("a bound socket has an address").port();
+        let Some(low) = port.checked_sub(below) else { continue };
+        let Some(high) = port.checked_add(above) else { continue };
+        let neighbours: Result<Vec<_>, _> = (low..=high).filter(|it| *it != port).map(bind).collect();
+        if neighbours.is_ok() && (low..=high).all(|it| !given.contains(&it)) {
+            given.extend(low..=high);
+            return port;
+        }
+    }
+}
+
+/// Tests that start several JVMs take turns: two cores, and limits that hold for one of them.
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

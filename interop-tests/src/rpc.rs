@@ -1,0 +1,65 @@
+//! The smallest client that can ask a server whether it is up: blocking, JSON headers, one request a connection.
+//! It shares no code with what is tested.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// For a connection and for each read: a server on loopback that takes longer is not up.
+const LIMIT: Duration = Duration::from_secs(3);
+/// More than any answer asked for here.
+const MOST_BYTES: usize = 1 << 20;
+
+/// GET_ROUTEINTO_BY_TOPIC: any name server answers it.
+pub const GET_ROUTEINTO_BY_TOPIC: i32 = 105;
+/// GET_BROKER_CLUSTER_INFO.
+pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
+/// GET_MAX_OFFSET: any broker answers it.
+pub const GET_MAX_OFFSET: i32 = 30;
+
+/// Asks and waits for the answer: its code and body.
+pub fn ask(addr: SocketAddr, code: i32, ext_fields: Value) -> io::Result<(i64, Vec<u8>)> {
+    let mut socket = TcpStream::connect_timeout(&addr, LIMIT)?;
+    socket.set_read_timeout(Some(LIMIT))?;
+    let header = serde_json::json!({
+        "code": code, "extFields": ext_fields, "flag": 0, "language": "JAVA", "opaque": 1,
+        "serializeTypeCurrentRPC": "JSON", "version": 273,
+    });
+    let header = header.to_string();
+    let mut frame = Vec::new();
+    frame.extend_from_slice(&(4 + header.len() as u32).to_be_bytes());
+    frame.extend_from_slice(&(header.len() as u32).to_be_bytes());
+    frame.extend_from_slice(header.as_bytes());
+    socket.write_all(&frame)?;
+
+    let length = read_length(&mut socket)?;
+    let mut answer = vec![0; length];
+    socket.read_exact(&mut answer)?;
+    parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a frame"))
+}
+
+fn read_length(socket: &mut TcpStream) -> io::Result<usize> {
+    let mut word = [0; 4];
+    socket.read_exact(&mut word)?;
+    let length = u32::from_be_bytes(word) as usize;
+    if (4..=MOST_BYTES).contains(&length) {
+        Ok(length)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "not a frame length"))
+    }
+}
+
+/// Code and body of an answer in either header form, which is the server's own choice.
+fn parse(answer: &[u8]) -> Option<(i64, Vec<u8>)> {
+    let (word, rest) = answer.split_first_chunk::<4>()?;
+    let header_length = usize::from(word[1]) << 16 | usize::from(word[2]) << 8 | usize::from(word[3]);
+    let (header, body) = rest.split_at_checked(header_length)?;
+    let code = match word[0] {
+        0 => serde_json::from_slice::<Value>(header).ok()?.get("code")?.as_i64()?,
+        1 => i64::from(i16::from_be_bytes(*header.first_chunk()?)),
+        _ => return None,
+    };
+    Some((code, body.to_vec()))
+}
