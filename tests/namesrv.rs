@@ -1,0 +1,226 @@
+//! The name server from outside: raw frames to a port that the system chose.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rocketmq::namesrv::{Configs, Running, start};
+use rocketmq::protocol::body::register::RegisterBrokerBody;
+use rocketmq::protocol::body::route::TopicRouteData;
+use rocketmq::protocol::body::topic::{DataVersion, TopicConfig, TopicConfigSerializeWrapper, TopicList};
+use rocketmq::protocol::request_code::RequestCode;
+use rocketmq::remoting::{Command, codec};
+use rocketmq::strmap::StrMap;
+
+struct Fixture {
+    runtime: tokio::runtime::Runtime,
+    running: Option<Running>,
+    folder: tempfile::TempDir,
+}
+
+fn configs(folder: &Path) -> Configs {
+    let mut configs = Configs { bind_ip: IpAddr::V4(Ipv4Addr::LOCALHOST), ..Configs::default() };
+    configs.server.listen_port = 0;
+    configs.namesrv.kv_config_path = folder.join("kvConfig.json").to_str().unwrap().to_owned();
+    configs.file = Some(folder.join("namesrv.conf"));
+    configs
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("namesrv.conf"), "# mine\norderMessageEnable=false\n").unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let running = runtime.block_on(start(configs(folder.path()))).unwrap();
+        Fixture { runtime, running: Some(running), folder }
+    }
+
+    fn restart(&mut self) {
+        self.runtime.block_on(self.running.take().unwrap().stop());
+        self.running = Some(self.runtime.block_on(start(configs(self.folder.path()))).unwrap());
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.running.as_ref().unwrap().addr()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+}
+
+fn call(stream: &mut TcpStream, code: RequestCode, fields: &[(&str, &str)], body: &[u8]) -> Command {
+    let ext: StrMap = fields.iter().copied().collect();
+    let request = Command {
+        code: code.into(),
+        version: 273,
+        opaque: 7,
+        ext: Some(ext),
+        body: body.to_vec().into(),
+        ..Command::default()
+    };
+    let mut out = BytesMut::new();
+    codec::encode(&request, &mut out);
+    stream.write_all(&out).unwrap();
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).unwrap();
+    let mut frame = length.to_vec();
+    frame.resize(4 + u32::from_be_bytes(length) as usize, 0);
+    stream.read_exact(&mut frame[4..]).unwrap();
+    let answer = codec::decode(&frame.into()).unwrap();
+    assert_eq!((answer.opaque, answer.flag), (7, 1));
+    answer
+}
+
+const BROKER: [(&str, &str); 5] = [
+    ("brokerName", "broker-a"),
+    ("brokerAddr", "127.0.0.1:10911"),
+    ("clusterName", "DefaultCluster"),
+    ("haServerAddr", "127.0.0.1:10912"),
+    ("brokerId", "0"),
+];
+
+fn body(counter: i64, topics: &[&str]) -> RegisterBrokerBody {
+    let config = |topic: &&str| ((*topic).to_owned(), TopicConfig::new(topic, 4, 4, 6));
+    RegisterBrokerBody {
+        filter_server_list: Vec::new(),
+        topic_config_serialize_wrapper: TopicConfigSerializeWrapper {
+            data_version: DataVersion { counter, timestamp: 1 },
+            topic_config_table: topics.iter().map(config).collect(),
+        },
+    }
+}
+
+fn route(stream: &mut TcpStream, topic: &str) -> Result<TopicRouteData, (i32, String)> {
+    let answer = call(stream, RequestCode::GetRouteintoByTopic, &[("topic", topic)], b"");
+    match answer.code {
+        0 => Ok(compat::json::from_slice(&answer.body).unwrap()),
+        code => Err((code, answer.remark.unwrap_or_default())),
+    }
+}
+
+fn topics(stream: &mut TcpStream) -> Vec<String> {
+    let answer = call(stream, RequestCode::GetAllTopicListFromNameserver, &[], b"");
+    compat::json::from_slice::<TopicList>(&answer.body).unwrap().topic_list.into_iter().collect()
+}
+
+#[test]
+fn a_broker_is_known_while_its_connection_stands() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let (code, remark) = route(&mut client, "T").unwrap_err();
+    assert_eq!(code, 17);
+    let stock = "No topic route info in name server for the topic: T\nSee http://rocketmq.apache.org/docs/faq/ \
+                 for further details.";
+    assert!(remark.starts_with(stock) && remark.contains("no broker is registered"), "{remark}");
+    let mut broker = fixture.connect();
+    let json = compat::json::to_vec(&body(1, &["T", "U"])).unwrap();
+    assert_eq!(call(&mut broker, RequestCode::RegisterBroker, &BROKER, &json).code, 0);
+    let answer = call(&mut client, RequestCode::GetRouteintoByTopic, &[("topic", "T")], b"");
+    let expected = concat!(
+        r#"{"brokerDatas":[{"brokerAddrs":{"0":"127.0.0.1:10911"},"brokerName":"broker-a","#,
+        r#""cluster":"DefaultCluster","enableActingMaster":false}],"filterServerTable":{},"queueDatas":"#,
+        r#"[{"brokerName":"broker-a","perm":6,"readQueueNums":4,"topicSynFlag":0,"topicSysFlag":0,"#,
+        r#""writeQueueNums":4}]}"#
+    );
+    assert_eq!(std::str::from_utf8(&answer.body).unwrap(), expected);
+    assert_eq!(topics(&mut client), ["T", "U"]);
+    drop(broker);
+    // The end of a connection is seen by its own task: other requests may still overtake it.
+    while route(&mut client, "T").is_ok() {}
+    assert!(topics(&mut client).is_empty());
+}
+
+#[test]
+fn registrations_come_compressed_and_are_checked() {
+    let fixture = Fixture::new();
+    let mut broker = fixture.connect();
+    let bytes = body(1, &["T"]).encode_compressed();
+    let crc = (crc32fast::hash(&bytes) & 0x7FFF_FFFF).to_string();
+    let mut fields = BROKER.to_vec();
+    fields.extend([("compressed", "true"), ("bodyCrc32", "1")]);
+    let answer = call(&mut broker, RequestCode::RegisterBroker, &fields, &bytes);
+    assert_eq!((answer.code, answer.remark.as_deref()), (1, Some("crc32 not match")));
+    fields.pop();
+    fields.push(("bodyCrc32", &crc));
+    assert_eq!(call(&mut broker, RequestCode::RegisterBroker, &fields, &bytes).code, 0);
+    assert_eq!(route(&mut broker, "T").unwrap().queue_datas[0].read_queue_nums, 4);
+    assert_eq!(call(&mut broker, RequestCode::RegisterBroker, &fields[..6], b"no zlib").code, 1);
+    let answer = call(&mut broker, RequestCode::RegisterBroker, &BROKER[1..], b"");
+    assert_eq!(answer.remark.as_deref(), Some("request header: field `brokerName` is missing"));
+    let version = br#"{"counter":1,"timestamp":1}"#;
+    let answer = call(&mut broker, RequestCode::QueryDataVersion, &BROKER, version);
+    assert_eq!((answer.ext_field("changed"), &answer.body[..]), (Some("false"), &version[..]));
+    assert_eq!(call(&mut broker, RequestCode::UnregisterBroker, &BROKER, b"").code, 0);
+    assert!(topics(&mut broker).is_empty());
+}
+
+#[test]
+fn keys_and_values_survive_a_restart() {
+    let mut fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let order = [("namespace", "ORDER_TOPIC_CONFIG"), ("key", "T"), ("value", "broker-a:4")];
+    assert_eq!(call(&mut client, RequestCode::PutKvConfig, &order, b"").code, 0);
+    fixture.restart();
+    let mut client = fixture.connect();
+    let answer = call(&mut client, RequestCode::GetKvConfig, &order[..2], b"");
+    assert_eq!(answer.ext_field("value"), Some("broker-a:4"));
+    let json = compat::json::to_vec(&body(1, &["T"])).unwrap();
+    let answer = call(&mut client, RequestCode::RegisterBroker, &BROKER, &json);
+    assert_eq!(&answer.body[..], br#"{"table":{"T":"broker-a:4"}}"#);
+    assert_eq!(route(&mut client, "T").unwrap().order_topic_conf, None);
+    let update = b"orderMessageEnable=true";
+    assert_eq!(call(&mut client, RequestCode::UpdateNamesrvConfig, &[], update).code, 0);
+    assert_eq!(route(&mut client, "T").unwrap().order_topic_conf.as_deref(), Some("broker-a:4"));
+    let file = std::fs::read_to_string(fixture.folder.path().join("namesrv.conf")).unwrap();
+    assert_eq!(file, "# mine\norderMessageEnable=true\n");
+    assert_eq!(call(&mut client, RequestCode::DeleteKvConfig, &order[..2], b"").code, 0);
+    let answer = call(&mut client, RequestCode::GetKvConfig, &order[..2], b"");
+    let remark = "No config item, Namespace: ORDER_TOPIC_CONFIG Key: T";
+    assert_eq!((answer.code, answer.remark.as_deref()), (22, Some(remark)));
+    let answer = call(&mut client, RequestCode::GetKvlistByNamespace, &[("namespace", "none")], b"");
+    assert_eq!(answer.code, 22);
+}
+
+#[test]
+fn paths_cannot_be_changed_from_outside() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    for text in ["configStorePath=/tmp/x", "kvConfigPath=/tmp/x", "listenPort=1", "rocketmqHome=/tmp"] {
+        let answer = call(&mut client, RequestCode::UpdateNamesrvConfig, &[], text.as_bytes());
+        assert_eq!(answer.code, 16, "{text}");
+        assert!(answer.remark.unwrap().contains(text.split('=').next().unwrap()));
+    }
+    assert_eq!(call(&mut client, RequestCode::UpdateNamesrvConfig, &[], b"nonsense=1").code, 1);
+    assert_eq!(call(&mut client, RequestCode::UpdateNamesrvConfig, &[], b"\xff\xfe").code, 1);
+    let answer = call(&mut client, RequestCode::GetNamesrvConfig, &[], b"");
+    assert!(std::str::from_utf8(&answer.body).unwrap().contains("orderMessageEnable=false\n"));
+}
+
+#[test]
+fn lists_wiping_and_unknown_codes() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let json = compat::json::to_vec(&body(1, &["T"])).unwrap();
+    call(&mut client, RequestCode::RegisterBroker, &BROKER, &json);
+    let answer = call(&mut client, RequestCode::WipeWritePermOfBroker, &[("brokerName", "broker-a")], b"");
+    assert_eq!(answer.ext_field("wipeTopicCount"), Some("1"));
+    assert_eq!(route(&mut client, "T").unwrap().queue_datas[0].perm, 4);
+    let answer = call(&mut client, RequestCode::GetBrokerClusterInfo, &[], b"");
+    assert!(std::str::from_utf8(&answer.body).unwrap().contains(r#""DefaultCluster":["broker-a"]"#));
+    let answer = call(&mut client, RequestCode::GetSystemTopicListFromNs, &[], b"");
+    let expected = br#"{"brokerAddr":"127.0.0.1:10911","topicList":["DefaultCluster","broker-a"]}"#;
+    assert_eq!(&answer.body[..], expected);
+    for code in [RequestCode::GetUnitTopicList, RequestCode::GetHasUnitSubTopicList] {
+        assert_eq!(&call(&mut client, code, &[], b"").body[..], br#"{"topicList":[]}"#);
+    }
+    let answer = call(&mut client, RequestCode::GetTopicsByCluster, &[("cluster", "x")], b"");
+    assert_eq!((answer.code, &answer.body[..]), (0, &br#"{"topicList":[]}"#[..]));
+    assert_eq!(call(&mut client, RequestCode::DeleteTopicInNamesrv, &[("topic", "T")], b"").code, 0);
+    assert!(route(&mut client, "T").unwrap_err().1.contains("none of them has this topic"));
+    let answer = call(&mut client, RequestCode::SendMessage, &[], b"");
+    assert_eq!((answer.code, answer.remark.as_deref()), (3, Some(" request type 10 not supported")));
+}
