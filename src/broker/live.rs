@@ -13,6 +13,7 @@ use crate::config::remoting::{NettyClientConfig, NettyServerConfig};
 use crate::config::store::MessageStoreConfig;
 use crate::config::{self, Entry, Problem, ProblemKind, Settings};
 use crate::protocol::body::topic::DataVersion;
+use crate::remoting::SerializeType;
 
 /// What a broker is started with.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +26,8 @@ pub struct Configs {
     pub file: Option<PathBuf>,
     /// Where to listen; every address by default, as Java.
     pub bind_ip: Option<IpAddr>,
+    /// The header form of what we send (Java: `rocketmq.serialize.type`).
+    pub serialize_type: SerializeType,
 }
 
 /// Why settings are not changed.

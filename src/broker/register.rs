@@ -21,7 +21,7 @@ use crate::protocol::request_code::RequestCode;
 use crate::remoting::client::{Client, ClientOptions};
 use crate::remoting::connection::Limits;
 use crate::remoting::router::NoService;
-use crate::remoting::{Command, InvokeError, SUCCESS};
+use crate::remoting::{Command, InvokeError, SUCCESS, SerializeType};
 
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(3);
 const QUERY_VERSION_TIMEOUT: Duration = Duration::from_secs(3);
@@ -78,7 +78,12 @@ enum RegisterError {
 
 impl Registrar {
     /// Not yet registered. `namesrv_addr` is a list separated by semicolons.
-    pub fn new(identity: Identity, namesrv_addr: &str, config: &NettyClientConfig) -> Registrar {
+    pub fn new(
+        identity: Identity,
+        namesrv_addr: &str,
+        config: &NettyClientConfig,
+        serialize_type: SerializeType,
+    ) -> Registrar {
         let name_servers: Vec<String> = namesrv_addr
             .split(';')
             .map(str::trim)
@@ -89,7 +94,7 @@ impl Registrar {
         let connect_ms = u64::try_from(config.connect_timeout_millis).unwrap_or(3000);
         let options = ClientOptions {
             connect_timeout: Duration::from_millis(connect_ms),
-            limits: Limits { idle: Duration::from_secs(seconds.max(1)), ..Limits::default() },
+            limits: Limits { idle: Duration::from_secs(seconds.max(1)), serialize_type, ..Limits::default() },
         };
         let client = Client::new(options, std::sync::Arc::new(NoService));
         Registrar { identity, name_servers, client, turn: tokio::sync::Mutex::new(()) }

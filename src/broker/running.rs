@@ -162,7 +162,7 @@ async fn listen(
     // Any free port, in tests, has no port two below that would be free for sure.
     let vip = bind("the VIP port listenPort - 2 =", port.saturating_sub(2))?;
     let (addr, vip_addr) = (main.addr(), vip.addr());
-    let options = server_options(&configs.server);
+    let options = server_options(&configs);
     let broker = Arc::new(assemble(configs, tables, notes, clock, addr.port())?);
     // Wakes held pulls.
     broker.store.set_arrival_listener(Arc::new(Arrivals(Arc::clone(&broker.holds))));
@@ -217,7 +217,7 @@ fn assemble(
         holds: Arc::new(Holds::default()),
         stats: Stats::new(),
         pools: Pools::new(&config),
-        registrar: Registrar::new(identity, &config.namesrv_addr, &configs.client),
+        registrar: Registrar::new(identity, &config.namesrv_addr, &configs.client, configs.serialize_type),
         store_config: configs.store.clone(),
         live: Live::new(configs, now_ms),
         config,
@@ -237,11 +237,16 @@ fn store_host(ip: &str, port: u16) -> Result<SocketAddrV4, StartError> {
     v4.ok_or_else(|| failed("has no IPv4 address, which messages need".to_owned()))
 }
 
-fn server_options(config: &NettyServerConfig) -> ServerOptions {
+fn server_options(configs: &Configs) -> ServerOptions {
+    let config = &configs.server;
     let idle = u64::try_from(config.server_channel_max_idle_time_seconds).unwrap_or(120).max(1);
     let buffer = config.server_socket_snd_buf_size.max(config.server_socket_rcv_buf_size);
     ServerOptions {
-        limits: Limits { idle: Duration::from_secs(idle), ..Limits::default() },
+        limits: Limits {
+            idle: Duration::from_secs(idle),
+            serialize_type: configs.serialize_type,
+            ..Limits::default()
+        },
         socket_buffer_bytes: usize::try_from(buffer).ok().filter(|bytes| *bytes > 0),
         ..ServerOptions::default()
     }

@@ -234,7 +234,7 @@ impl MessageStore {
         });
         match appended {
             Ok(Appended { commit_log_offset, store_timestamp_ms }) => PutResult {
-                status: PutStatus::PutOk,
+                status: self.replication_status(message),
                 commit_log_offset,
                 queue_offset,
                 store_timestamp_ms,
@@ -259,13 +259,24 @@ impl MessageStore {
     }
 
     fn ticket(&self, message: &NewMessage<'_>, end: i64) -> Option<FlushTicket> {
-        if self.config.flush_disk_type != FlushDiskType::SyncFlush {
-            return None;
-        }
-        let wait = message::property(message.properties, message::PROPERTY_WAIT_STORE_MSG_OK);
-        let waits = wait.is_none_or(|wait| wait.eq_ignore_ascii_case("true"));
-        waits.then(|| self.flush.ticket(end))
+        let is_sync = self.config.flush_disk_type == FlushDiskType::SyncFlush;
+        (is_sync && waits(message)).then(|| self.flush.ticket(end))
     }
+
+    /// A synchronous master without a slave says so to every sender who would wait for one.
+    fn replication_status(&self, message: &NewMessage<'_>) -> PutStatus {
+        if self.config.broker_role == BrokerRole::SyncMaster && waits(message) {
+            PutStatus::SlaveNotAvailable
+        } else {
+            PutStatus::PutOk
+        }
+    }
+}
+
+/// Whether the sender waits for more than the page cache.
+fn waits(message: &NewMessage<'_>) -> bool {
+    let wait = message::property(message.properties, message::PROPERTY_WAIT_STORE_MSG_OK);
+    wait.is_none_or(|wait| wait.eq_ignore_ascii_case("true"))
 }
 
 fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {

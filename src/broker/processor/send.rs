@@ -244,7 +244,11 @@ fn reply(broker: &Arc<Broker>, stored: Stored) -> Answer {
             let wait =
                 Duration::from_millis(u64::try_from(broker.store_config.sync_flush_timeout).unwrap_or(0));
             Answer::later(async move {
-                let status = tokio::time::timeout(wait, ticket).await.unwrap_or(PutStatus::FlushDiskTimeout);
+                let status = match tokio::time::timeout(wait, ticket).await {
+                    Ok(PutStatus::PutOk) => result.status,
+                    Ok(failed) => failed,
+                    Err(_) => PutStatus::FlushDiskTimeout,
+                };
                 Ok(response(&broker, &result, status, queue_id))
             })
         }

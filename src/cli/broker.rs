@@ -1,0 +1,130 @@
+//! `rocketmq broker` (Java: `BrokerStartup`).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rocketmq::broker::{self, Configs, Running};
+use rocketmq::config::remoting::{NettyClientConfig, NettyServerConfig};
+use rocketmq::config::store::BrokerRole;
+use rocketmq::config::{self, Entry, Origin};
+use rocketmq::logging::ServerKind;
+
+use super::{EXIT_FAILED, fail, server, settings};
+
+/// Java's `System.exit(-3)`.
+const EXIT_SETTINGS: u8 = 253;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Broker config properties file
+    #[arg(short = 'c', long = "configFile", value_name = "FILE")]
+    config_file: Option<PathBuf>,
+    /// Name server address list, eg: 192.168.0.1:9876;192.168.0.2:9876
+    #[arg(short = 'n', long = "namesrvAddr", value_name = "HOST:PORT;...")]
+    namesrv_addr: Option<String>,
+    /// Print all config items and exit
+    #[arg(short = 'p', long = "printConfigItem")]
+    print_config_item: bool,
+    /// Print important config items and exit
+    #[arg(short = 'm', long = "printImportantConfig")]
+    print_important_config: bool,
+    /// Settings, over those of the file
+    #[arg(value_name = "KEY=VALUE")]
+    words: Vec<String>,
+}
+
+/// A broker's defaults, which differ from the classes'.
+pub fn defaults() -> Configs {
+    Configs {
+        server: NettyServerConfig::for_broker(),
+        client: NettyClientConfig::for_broker(),
+        ..Configs::default()
+    }
+}
+
+pub fn run(args: &Args) -> ExitCode {
+    let mut configs = Configs { file: args.config_file.clone(), ..defaults() };
+    let namesrv_addr = args.namesrv_addr.iter().map(|addr| Entry::new("namesrvAddr", addr, Origin::Argument));
+    let options: Vec<Entry> = namesrv_addr.collect();
+    let Configs { broker, server: listener, client, store, .. } = &mut configs;
+    let sections: &mut [&mut dyn config::Settings] = &mut [broker, listener, client, store];
+    let loaded = match settings::load(sections, args.config_file.as_deref(), &args.words, &options) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(EXIT_FAILED, error),
+    };
+    if let Err(error) = check(&mut configs) {
+        return fail(EXIT_SETTINGS, error);
+    }
+    let sections: [&dyn config::Settings; 4] =
+        [&configs.broker, &configs.server, &configs.client, &configs.store];
+    if args.print_config_item {
+        print!("{}", config::dump(&sections));
+        return ExitCode::SUCCESS;
+    }
+    if args.print_important_config {
+        print!("{}", config::dump_important(&sections));
+        return ExitCode::SUCCESS;
+    }
+    configs.serialize_type = match settings::serialize_type() {
+        Ok(form) => form,
+        Err(error) => return fail(EXIT_FAILED, error),
+    };
+    let _log = server::log(ServerKind::Broker);
+    loaded.report();
+    for line in config::dump(&sections).lines() {
+        tracing::info!("{line}");
+    }
+    let form = configs.serialize_type.name();
+    server::run(
+        broker::start(configs),
+        |running| server::announce(&boot_line(running, form)),
+        Running::stop,
+        |error| error.to_string(),
+    )
+}
+
+/// What Java checks before it starts, in its words.
+fn check(configs: &mut Configs) -> Result<(), String> {
+    let addrs = &configs.broker.namesrv_addr;
+    let is_addr = |addr: &str| {
+        addr.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    if !addrs.is_empty() && !addrs.split(';').filter(|addr| !addr.is_empty()).all(|addr| is_addr(addr.trim()))
+    {
+        return Err(format!(
+            "The Name Server Address[{addrs}] illegal, please set it as follows, \
+             \"127.0.0.1:9876;192.168.0.1:9876\""
+        ));
+    }
+    match configs.store.broker_role {
+        BrokerRole::AsyncMaster => configs.broker.broker_id = 0,
+        BrokerRole::SyncMaster => {
+            configs.broker.broker_id = 0;
+            eprintln!(
+                "WARNING: brokerRole=SYNC_MASTER: this release does not replicate yet, and answers waiting \
+                 senders SLAVE_NOT_AVAILABLE, as a master without a slave does"
+            );
+        }
+        BrokerRole::Slave if configs.broker.broker_id <= 0 => {
+            return Err("Slave's brokerId must be > 0".to_owned());
+        }
+        BrokerRole::Slave => {
+            return Err(
+                "brokerRole=SLAVE: this release does not replicate yet; run the slave on Java 4.3.0 \
+                        under a Java master, or make this broker a master"
+                    .to_owned(),
+            );
+        }
+    }
+    Ok(())
+}
+
+fn boot_line(running: &Running, form: &str) -> String {
+    let config = &running.broker().config;
+    let (name, ip, port) = (&config.broker_name, &config.broker_ip1, running.addr().port());
+    let mut line = format!("The broker[{name}, {ip}:{port}] boot success. serializeType={form}");
+    if !config.namesrv_addr.is_empty() {
+        line.push_str(&format!(" and name server is {}", config.namesrv_addr));
+    }
+    line
+}

@@ -1,0 +1,84 @@
+//! The command line: one program, a subcommand each for what Java has a script for. Parses, loads settings,
+//! prints, and leaves the work to the library.
+
+mod broker;
+mod namesrv;
+mod server;
+mod settings;
+mod shutdown;
+mod standalone;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Java's `System.exit(-1)`.
+const EXIT_FAILED: u8 = 255;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "rocketmq",
+    version,
+    about = "Apache RocketMQ 4.3.0 name server and broker, without a JVM",
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a name server (mqnamesrv)
+    Namesrv(namesrv::Args),
+    /// Run a broker (mqbroker)
+    Broker(broker::Args),
+    /// Run a name server and a broker in one process, for trying things out and for tests
+    Standalone(standalone::Args),
+    /// Stop the brokers or name servers of this machine (mqshutdown)
+    Shutdown(shutdown::Args),
+    /// Load and latency against any 4.x broker
+    Bench(rocketmq::bench::BenchArgs),
+    /// The quickstart examples
+    Example(rocketmq::example::ExampleArgs),
+    /// Administration commands (mqadmin); not part of this release
+    #[command(disable_help_flag = true)]
+    Admin {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        arguments: Vec<String>,
+    },
+}
+
+/// Runs what the arguments ask for.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed output is nothing to tell anybody about.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.command {
+        Command::Namesrv(args) => namesrv::run(&args),
+        Command::Broker(args) => broker::run(&args),
+        Command::Standalone(args) => standalone::run(&args),
+        Command::Shutdown(args) => shutdown::run(&args),
+        Command::Bench(args) => rocketmq::bench::run(args),
+        Command::Example(args) => rocketmq::example::run(args),
+        Command::Admin { .. } => {
+            eprintln!(
+                "the administration commands are not part of this release: run the mqadmin of a stock 4.3.0 \
+                 distribution against this name server, with -n as usual"
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells an operator why a program ends, in one line, and gives the exit code.
+fn fail(code: u8, what: impl std::fmt::Display) -> ExitCode {
+    tracing::error!("{what}");
+    eprintln!("ERROR: {what}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,59 @@
+//! `rocketmq namesrv` (Java: `NamesrvStartup`).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use rocketmq::config;
+use rocketmq::logging::ServerKind;
+use rocketmq::namesrv::{self, Configs};
+
+use super::{EXIT_FAILED, fail, server, settings};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name server config properties file
+    #[arg(short = 'c', long = "configFile", value_name = "FILE")]
+    config_file: Option<PathBuf>,
+    /// Print all config items and exit
+    #[arg(short = 'p', long = "printConfigItem")]
+    print_config_item: bool,
+    /// Accepted and not used, as in 4.3.0
+    #[arg(short = 'n', long = "namesrvAddr", value_name = "HOST:PORT", hide = true)]
+    namesrv_addr: Option<String>,
+    /// Settings, over those of the file
+    #[arg(value_name = "KEY=VALUE")]
+    words: Vec<String>,
+}
+
+pub fn run(args: &Args) -> ExitCode {
+    let mut configs = Configs { file: args.config_file.clone(), ..Configs::default() };
+    let sections: &mut [&mut dyn config::Settings] = &mut [&mut configs.namesrv, &mut configs.server];
+    let loaded = match settings::load(sections, args.config_file.as_deref(), &args.words, &[]) {
+        Ok(loaded) => loaded,
+        Err(error) => return fail(EXIT_FAILED, error),
+    };
+    if let Some(file) = &args.config_file {
+        configs.namesrv.config_store_path = file.display().to_string();
+        println!("load config properties file OK, {}", file.display());
+    }
+    if args.print_config_item {
+        print!("{}", config::dump(&[&configs.namesrv, &configs.server]));
+        return ExitCode::SUCCESS;
+    }
+    configs.serialize_type = match settings::serialize_type() {
+        Ok(form) => form,
+        Err(error) => return fail(EXIT_FAILED, error),
+    };
+    let _log = server::log(ServerKind::Namesrv);
+    loaded.report();
+    let form = configs.serialize_type.name();
+    server::run(
+        namesrv::start(configs),
+        |_| server::announce(&format!("The Name Server boot success. serializeType={form}")),
+        |running| async {
+            running.stop().await;
+            true
+        },
+        |error| error.to_string(),
+    )
+}

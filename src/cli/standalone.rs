@@ -1,0 +1,119 @@
+//! `rocketmq standalone`: a name server and a broker in one process, with nothing to set up.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use rocketmq::logging::{LogOptions, ServerKind};
+use rocketmq::{broker, namesrv};
+
+use super::broker::defaults;
+use super::{EXIT_FAILED, fail, server, settings};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder for messages and settings; made where it is missing
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    data: PathBuf,
+    /// Port of the name server
+    #[arg(long, default_value_t = 9876)]
+    port: u16,
+    /// Port of the broker; it takes the one two below, too
+    #[arg(long, default_value_t = 10911)]
+    broker_port: u16,
+    /// Address that clients are sent to. Without it both listen on loopback only
+    #[arg(long, value_name = "IP")]
+    advertise: Option<Ipv4Addr>,
+    /// Broker settings
+    #[arg(value_name = "KEY=VALUE")]
+    words: Vec<String>,
+}
+
+struct Both {
+    namesrv: namesrv::Running,
+    broker: broker::Running,
+}
+
+pub fn run(args: &Args) -> ExitCode {
+    let (names, configs) = match configs(args) {
+        Ok(configs) => configs,
+        Err(error) => return fail(EXIT_FAILED, error),
+    };
+    let data = PathBuf::from(&configs.store.store_path_root_dir);
+    let _log = server::log(ServerKind::Standalone);
+    let start = async {
+        let namesrv = namesrv::start(names).await.map_err(|error| error.to_string())?;
+        let mut configs = configs;
+        configs.broker.namesrv_addr = format!("{}:{}", configs.broker.broker_ip1, namesrv.addr().port());
+        match broker::start(configs).await {
+            Ok(broker) => Ok(Both { namesrv, broker }),
+            Err(error) => {
+                namesrv.stop().await;
+                Err(error.to_string())
+            }
+        }
+    };
+    server::run(
+        start,
+        |both| announce(both, &data),
+        |both| async {
+            let went_well = both.broker.stop().await;
+            both.namesrv.stop().await;
+            went_well
+        },
+        |error: String| error,
+    )
+}
+
+fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs), String> {
+    let data =
+        std::path::absolute(&args.data).map_err(|error| format!("{}: {error}", args.data.display()))?;
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let ip = args.advertise.unwrap_or(Ipv4Addr::LOCALHOST);
+    let bind_ip =
+        IpAddr::V4(if args.advertise.is_some() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST });
+    let serialize_type = settings::serialize_type()?;
+    let mut names = namesrv::Configs { bind_ip, serialize_type, ..namesrv::Configs::default() };
+    names.server.listen_port = args.port.into();
+    names.namesrv.kv_config_path = text(data.join("namesrv/kvConfig.json"));
+    let mut configs = broker::Configs { bind_ip: Some(bind_ip), serialize_type, ..defaults() };
+    configs.broker.broker_ip1 = ip.to_string();
+    configs.broker.broker_name = "standalone".to_owned();
+    configs.server.listen_port = args.broker_port.into();
+    configs.store.store_path_root_dir = text(data.clone());
+    configs.store.store_path_commit_log = text(data.join("commitlog"));
+    let broker::Configs { broker, server, client, store, .. } = &mut configs;
+    let problems = rocketmq::config::load(
+        &mut [broker, server, client, store],
+        &args.words.iter().map(|word| word_entry(word)).collect::<Result<Vec<_>, _>>()?,
+    );
+    match problems.into_iter().find(|problem| problem.kind.is_error()) {
+        Some(problem) => Err(problem.to_string()),
+        None => Ok((names, configs)),
+    }
+}
+
+fn word_entry(word: &str) -> Result<rocketmq::config::Entry, String> {
+    rocketmq::config::Entry::of_argument(word)
+        .ok_or_else(|| format!("argument `{word}` is neither an option nor key=value; see --help"))
+}
+
+/// Says what runs, and how to use it.
+fn announce(both: &Both, data: &Path) {
+    let config = &both.broker.broker().config;
+    let names = &config.namesrv_addr;
+    server::announce(&format!(
+        "RocketMQ runs: name server {names}, broker {}:{}",
+        config.broker_ip1,
+        both.broker.addr().port()
+    ));
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rocketmq"));
+    let program = program.display();
+    println!();
+    println!("  send messages      {program} example quickstart-producer -n {names} -c 10");
+    println!("  receive them       {program} example quickstart-consumer -n {names} -c 10");
+    println!("  Java clients       producer.setNamesrvAddr(\"{names}\")");
+    println!("  data               {}", data.display());
+    println!("  logs               {}", LogOptions::from_env().dir.display());
+    println!("  stop               Ctrl-C, or kill {}", std::process::id());
+}
