@@ -106,7 +106,8 @@ impl Cluster {
         panic!("{plan:?} did not start in {ATTEMPTS} attempts: {last}");
     }
 
-    fn try_start(plan: &Plan) -> Result<Cluster, String> {
+    /// One attempt; says why it failed and what the servers printed.
+    pub fn try_start(plan: &Plan) -> Result<Cluster, String> {
         let home = tempfile::tempdir().expect("a folder for the servers");
         let namesrv_port = free_port(0, 0);
         // The VIP port lies two below, replication one above.

@@ -16,6 +16,8 @@ const MOST_BYTES: usize = 1 << 20;
 pub const GET_ROUTEINTO_BY_TOPIC: i32 = 105;
 /// GET_BROKER_CLUSTER_INFO.
 pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
+/// GET_BROKER_RUNTIME_INFO.
+pub const GET_BROKER_RUNTIME_INFO: i32 = 28;
 /// GET_MAX_OFFSET: any broker answers it.
 pub const GET_MAX_OFFSET: i32 = 30;
 

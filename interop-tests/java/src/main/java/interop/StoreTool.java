@@ -43,7 +43,14 @@ public final class StoreTool {
     public static void main(String[] args) throws Exception {
         boolean write = args[0].equals("write");
         int pairs = write ? 4 : 2;
-        DefaultMessageStore store = open(args[1], args, pairs);
+        DefaultMessageStore store = null;
+        try {
+            store = open(args[1], args, pairs);
+        } catch (Exception e) {
+            e.printStackTrace();
+            // The store's threads would keep the JVM alive.
+            System.exit(2);
+        }
         boolean good;
         try {
             good = write

@@ -1,0 +1,223 @@
+//! A data directory goes from one kind of broker to the other and back, cleanly closed each time: everything in it
+//! stays, and what each appends is read by both. The stock store is asked in between what it finds in the files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use compat::hash::java_string_hash;
+use interop_tests::cluster::{Cluster, Plan, Side, turn};
+use interop_tests::{java, process};
+use serde_json::Value;
+
+const LIMIT: Duration = Duration::from_secs(120);
+const TOPIC: &str = "Exchange";
+const GROUP: &str = "exchange_group";
+
+/// Small files, so that a few hundred messages fill several of each.
+const SIZES: [(&str, &str); 4] = [
+    ("mapedFileSizeCommitLog", "65536"),
+    ("mapedFileSizeConsumeQueue", "1000"),
+    ("maxHashSlotNum", "100"),
+    ("maxIndexNum", "400"),
+];
+
+fn plan(side: Side, store: &Path) -> Plan {
+    Plan::of(side, side).on_store(store).with_settings(&SIZES)
+}
+
+fn of_kind<'a>(lines: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    lines.iter().filter(move |line| line["kind"] == kind)
+}
+
+/// What a stock client gets from a running broker.
+struct View {
+    lines: Vec<Value>,
+}
+
+impl View {
+    fn of(cluster: &Cluster) -> View {
+        let namesrv = cluster.namesrv_addr.to_string();
+        View { lines: java::helper("Pull", &[&namesrv, GROUP, TOPIC], LIMIT) }
+    }
+
+    fn messages(&self) -> Vec<&Value> {
+        of_kind(&self.lines, "message").collect()
+    }
+
+    /// By queue: smallest and largest offset.
+    fn ends(&self) -> BTreeMap<i64, (i64, i64)> {
+        of_kind(&self.lines, "queue")
+            .map(|it| (number(it, "queueId"), (number(it, "min"), number(it, "max"))))
+            .collect()
+    }
+
+    /// By queue: what the group had committed when the client came.
+    fn committed(&self) -> BTreeMap<i64, i64> {
+        of_kind(&self.lines, "queue").map(|it| (number(it, "queueId"), number(it, "committed"))).collect()
+    }
+
+    /// By queue: what the client committed before it left.
+    fn commits(&self) -> BTreeMap<i64, i64> {
+        of_kind(&self.lines, "commit").map(|it| (number(it, "queueId"), number(it, "offset"))).collect()
+    }
+}
+
+fn number(line: &Value, name: &str) -> i64 {
+    line[name].as_i64().unwrap_or_else(|| panic!("{name} in {line}"))
+}
+
+fn load(cluster: &Cluster, count: usize, seed: usize) {
+    let namesrv = cluster.namesrv_addr.to_string();
+    let sent = java::helper("Load", &[&namesrv, TOPIC, &count.to_string(), &seed.to_string()], LIMIT);
+    assert_eq!(sent.len(), count);
+}
+
+/// What the stock store reads in a closed directory: the records in log order and the units by queue and offset.
+struct Contents {
+    records: Vec<Value>,
+    units: BTreeMap<(String, i64, i64), Value>,
+}
+
+impl Contents {
+    fn of(store: &Path) -> Contents {
+        let sizes: Vec<String> = SIZES.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let mut arguments = vec!["read", store.to_str().expect("a plain path")];
+        arguments.extend(sizes.iter().map(String::as_str));
+        let lines = java::helper("StoreTool", &arguments, LIMIT);
+        let gaps: Vec<&Value> = of_kind(&lines, "gap").chain(of_kind(&lines, "bad")).collect();
+        assert!(gaps.is_empty(), "{gaps:?}");
+        let records = of_kind(&lines, "record").map(|record| {
+            let mut record = record.clone();
+            // The index is compared where it is written: by its own tests.
+            record.as_object_mut().expect("a line is an object").remove("indexed");
+            record
+        });
+        let units = of_kind(&lines, "unit").map(|unit| (place(unit), unit.clone())).collect();
+        Contents { records: records.collect(), units }
+    }
+
+    /// Every record has its unit and every unit its record, offsets of a queue without gaps.
+    fn check(&self) {
+        assert_eq!(self.records.len(), self.units.len(), "a unit for each record");
+        for record in &self.records {
+            let unit = self.units.get(&place(record)).unwrap_or_else(|| panic!("no unit for {record}"));
+            assert_eq!(
+                (number(unit, "physicalOffset"), number(unit, "size")),
+                (number(record, "physicalOffset"), number(record, "size")),
+                "{record}"
+            );
+            if record["topic"] == TOPIC {
+                let properties = record["properties"].as_str().expect("a text");
+                let tags = properties.split('\u{2}').find_map(|it| it.strip_prefix("TAGS\u{1}"));
+                assert_eq!(
+                    number(unit, "tagsCode"),
+                    tags.map_or(0, |it| java_string_hash(it).into()),
+                    "{record}"
+                );
+            }
+        }
+        let mut next = BTreeMap::new();
+        for (topic, queue, offset) in self.units.keys() {
+            let expected = next.entry((topic, queue)).or_insert(0);
+            assert_eq!(offset, expected, "{topic} {queue}");
+            *expected += 1;
+        }
+    }
+
+    /// Everything of before is there unchanged, with so many records behind it.
+    fn check_grown(&self, before: &Contents, by: usize) {
+        assert_eq!(self.records.len(), before.records.len() + by);
+        for (now, then) in self.records.iter().zip(&before.records) {
+            assert_eq!(now, then);
+        }
+        for (place, unit) in &before.units {
+            assert_eq!(self.units.get(place), Some(unit));
+        }
+    }
+}
+
+fn place(line: &Value) -> (String, i64, i64) {
+    let topic = line["topic"].as_str().expect("a text").to_owned();
+    (topic, number(line, "queueId"), number(line, "queueOffset"))
+}
+
+/// `first` fills a directory, `second` reads it and appends, `first` reads it all and appends once more.
+fn exchange(first: Side, second: Side) {
+    let _turn = turn();
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+
+    let cluster = Cluster::start(&plan(first, &store));
+    load(&cluster, 400, 1);
+    let filled = View::of(&cluster);
+    cluster.stop();
+    let after_first = Contents::of(&store);
+    after_first.check();
+    assert_eq!(after_first.records.len(), 400);
+
+    let cluster = Cluster::start(&plan(second, &store));
+    let passed_on = View::of(&cluster);
+    assert_eq!(passed_on.messages(), filled.messages());
+    assert_eq!(passed_on.ends(), filled.ends());
+    assert_eq!(passed_on.committed(), filled.commits());
+    load(&cluster, 300, 2);
+    let appended = View::of(&cluster);
+    cluster.stop();
+    let after_second = Contents::of(&store);
+    after_second.check();
+    after_second.check_grown(&after_first, 300);
+
+    let cluster = Cluster::start(&plan(first, &store));
+    let back = View::of(&cluster);
+    assert_eq!(back.messages(), appended.messages());
+    assert_eq!(back.ends(), appended.ends());
+    assert_eq!(back.committed(), appended.commits());
+    load(&cluster, 100, 3);
+    cluster.stop();
+    let at_last = Contents::of(&store);
+    at_last.check();
+    at_last.check_grown(&after_second, 100);
+}
+
+/// The suite itself.
+#[test]
+fn java_to_java_and_back() {
+    exchange(Side::Java, Side::Java);
+}
+
+#[test]
+fn java_to_ours_and_back() {
+    exchange(Side::Java, Side::Ours);
+}
+
+#[test]
+fn ours_to_java_and_back() {
+    exchange(Side::Ours, Side::Java);
+}
+
+/// Two brokers never write to one directory, whoever came first.
+#[test]
+fn a_directory_in_use_is_refused() {
+    let _turn = turn();
+    for side in [Side::Java, Side::Ours] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = folder.path().join("store");
+        let cluster = Cluster::start(&plan(side, &store));
+
+        let home = tempfile::tempdir().expect("a home for the JVM");
+        let mut command = java::command("interop.StoreTool", home.path());
+        command.arg("read").arg(&store).args(SIZES.map(|(key, value)| format!("{key}={value}")));
+        let output = process::run("StoreTool", command, None, LIMIT);
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && printed.contains("MQ already started"), "{side:?}: {printed}");
+
+        let refused = Cluster::try_start(&plan(Side::Ours, &store));
+        let Err(why) = refused else {
+            panic!("our broker starts in a directory of a running {side:?} broker")
+        };
+        assert!(why.contains("a server ended"), "{why}");
+        assert!(why.contains("lock"), "our broker does not say that the directory is locked: {why}");
+        drop(cluster);
+    }
+}
