@@ -348,6 +348,15 @@ macro_rules! write_display {
     )*};
 }
 
+macro_rules! write_integer {
+    ($($method:ident $type:ty;)*) => {$(
+        fn $method(self, value: $type) -> Result<bool, Error> {
+            self.arena.push_str(itoa::Buffer::new().format(value));
+            Ok(true)
+        }
+    )*};
+}
+
 impl ser::Serializer for ScalarWriter<'_> {
     type Ok = bool;
     type Error = Error;
@@ -359,10 +368,16 @@ impl ser::Serializer for ScalarWriter<'_> {
     type SerializeStruct = Impossible<bool, Error>;
     type SerializeStructVariant = Impossible<bool, Error>;
 
-    write_display! {
-        serialize_bool bool; serialize_i8 i8; serialize_i16 i16; serialize_i32 i32; serialize_i64 i64;
+    write_display! { serialize_bool bool; serialize_f32 f32; serialize_f64 f64; serialize_char char; }
+
+    write_integer! {
+        serialize_i8 i8; serialize_i16 i16; serialize_i32 i32; serialize_i64 i64;
         serialize_u8 u8; serialize_u16 u16; serialize_u32 u32; serialize_u64 u64;
-        serialize_f32 f32; serialize_f64 f64; serialize_char char; serialize_str &str;
+    }
+
+    fn serialize_str(self, text: &str) -> Result<bool, Error> {
+        self.arena.push_str(text);
+        Ok(true)
     }
 
     fn serialize_none(self) -> Result<bool, Error> {

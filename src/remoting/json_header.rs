@@ -2,8 +2,6 @@
 //! text once and copies each value to its place, for what every known client sends, and behind it fastjson's
 //! whole leniency (`compat::json`) for whatever the first one does not take.
 
-use std::fmt::Write as _;
-
 use bytes::{BufMut, BytesMut};
 use compat::json::{self, Value};
 
@@ -28,14 +26,12 @@ struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     fn command(mut self) -> Option<Command> {
         let mut command = Command::default();
-        let mut name = String::new();
         self.expect(b'{')?;
         if !self.next_is(b'}') {
             loop {
-                name.clear();
-                self.string(&mut name)?;
+                let name = self.plain_string()?;
                 self.expect(b':')?;
-                self.field(&name, &mut command)?;
+                self.field(name, &mut command)?;
                 if !self.next_is(b',') {
                     break;
                 }
@@ -53,9 +49,7 @@ impl<'a> Scanner<'a> {
             "opaque" => command.opaque = self.integer()?,
             "version" => command.version = self.integer()?,
             "language" => {
-                let mut language = String::new();
-                self.string(&mut language)?;
-                command.language = Language::of_name(&language);
+                command.language = Language::of_name(self.plain_string()?);
             }
             "remark" => {
                 let mut remark = String::new();
@@ -64,7 +58,9 @@ impl<'a> Scanner<'a> {
             }
             "extFields" => command.ext = Some(self.ext_fields()?),
             // The frame's type byte says it again, and that counts.
-            "serializeTypeCurrentRPC" => self.string(&mut String::new())?,
+            "serializeTypeCurrentRPC" => {
+                self.plain_string()?;
+            }
             _ => return None,
         }
         Some(())
@@ -106,6 +102,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn next_is(&mut self, byte: u8) -> bool {
+        // Programs write no blanks.
+        if self.text.as_bytes().get(self.at) == Some(&byte) {
+            self.at += 1;
+            return true;
+        }
         let is = self.peek() == Some(byte);
         self.at += usize::from(is);
         is
@@ -127,6 +128,15 @@ impl<'a> Scanner<'a> {
     fn integer(&mut self) -> Option<i32> {
         self.blanks();
         self.plain_token()?.parse().ok()
+    }
+
+    /// A string without escapes.
+    fn plain_string(&mut self) -> Option<&'a str> {
+        self.expect(b'"')?;
+        let rest = &self.text[self.at..];
+        let length = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        self.at += length + 1;
+        (rest.as_bytes()[length] == b'"').then(|| &rest[..length])
     }
 
     /// Appends a string's content. Raw control characters pass, as fastjson lets them.
@@ -156,6 +166,12 @@ impl<'a> Scanner<'a> {
             b'n' => '\n',
             b'f' => '\u{c}',
             b'r' => '\r',
+            // The separators of properties, a few in every message.
+            b'u' if self.text.as_bytes()[self.at..].starts_with(b"000") => {
+                let digit = char::from(*self.text.as_bytes().get(self.at + 3)?).to_digit(16)?;
+                self.at += 4;
+                char::from_u32(digit)?
+            }
             b'u' => {
                 let digits = self.text.get(self.at..self.at + 4)?;
                 self.at += 4;
@@ -238,7 +254,7 @@ fn scalar_text(value: &Value) -> Option<String> {
 /// Appends a header, its keys in fastjson's order.
 pub(super) fn encode(head: &Head<'_>, out: &mut BytesMut) {
     out.put_slice(b"{\"code\":");
-    put_display(out, head.code);
+    put_number(out, head.code);
     if let Some(ext) = head.ext {
         out.put_slice(b",\"extFields\":{");
         for (index, (name, value)) in ext.iter().enumerate() {
@@ -252,26 +268,32 @@ pub(super) fn encode(head: &Head<'_>, out: &mut BytesMut) {
         out.put_u8(b'}');
     }
     out.put_slice(b",\"flag\":");
-    put_display(out, head.flag);
+    put_number(out, head.flag);
     out.put_slice(b",\"language\":\"");
     out.put_slice(head.language.name().as_bytes());
     out.put_slice(b"\",\"opaque\":");
-    put_display(out, head.opaque);
+    put_number(out, head.opaque);
     if let Some(remark) = head.remark {
         out.put_slice(b",\"remark\":");
         put_string(out, remark);
     }
     out.put_slice(b",\"serializeTypeCurrentRPC\":\"JSON\",\"version\":");
-    put_display(out, head.version);
+    put_number(out, head.version);
     out.put_u8(b'}');
 }
 
-fn put_display(out: &mut BytesMut, number: i32) {
-    write!(out, "{number}").expect("a buffer grows as needed");
+fn put_number(out: &mut BytesMut, number: i32) {
+    out.put_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 fn put_string(out: &mut BytesMut, text: &str) {
     out.put_u8(b'"');
+    // Nearly every text is plain, and a look at its bytes tells.
+    if text.bytes().all(|byte| matches!(byte, 0x20..0x7f) && !matches!(byte, b'"' | b'\\')) {
+        out.put_slice(text.as_bytes());
+        out.put_u8(b'"');
+        return;
+    }
     let mut plain_from = 0;
     for (at, char) in text.char_indices() {
         if !json::needs_escape(char) {
