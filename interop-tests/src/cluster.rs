@@ -181,6 +181,10 @@ impl Cluster {
             self.namesrv_addr,
             self.broker_addr.port(),
         );
+        if plan.broker == Side::Java {
+            // By default it turns away what waited for 200 ms, which a busy machine brings about.
+            conf.push_str("waitTimeMillsInSendQueue=30000\n");
+        }
         for (key, value) in &plan.broker_settings {
             conf.push_str(&format!("{key}={value}\n"));
         }
