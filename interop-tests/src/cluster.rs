@@ -244,6 +244,13 @@ impl Cluster {
         }
         (self.store, self.home)
     }
+
+    /// Kills both at once, as `kill -9` or the kernel does; the data directory stays where it was named.
+    pub fn kill(mut self) {
+        for process in self.processes.drain(..) {
+            process.kill();
+        }
+    }
 }
 
 /// A command of our program.
