@@ -10,8 +10,11 @@ import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyContext;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.store.ReadOffsetType;
+import org.apache.rocketmq.client.impl.consumer.DefaultMQPushConsumerImpl;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.common.message.MessageQueue;
 
 /** The quickstart's push consumer, counting what arrives under each unique key. */
 final class Receiver implements MessageListenerConcurrently {
@@ -78,8 +81,25 @@ final class Receiver implements MessageListenerConcurrently {
         return true;
     }
 
+    /**
+     * Waits until the client itself has counted as consumed all that is in its queues, or the deadline. It does so
+     * after the listener has returned, and what it has not counted it would not commit when shut down.
+     */
+    private void awaitConsumed() throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(options.deadlineMs);
+        DefaultMQPushConsumerImpl inner = consumer.getDefaultMQPushConsumerImpl();
+        for (MessageQueue queue : inner.getRebalanceImpl().getProcessQueueTable().keySet()) {
+            long end = queue.getTopic().equals(options.topic) ? consumer.maxOffset(queue) : 0;
+            while (end > inner.getOffsetStore().readOffset(queue, ReadOffsetType.READ_FROM_MEMORY)
+                && System.nanoTime() < deadline) {
+                Thread.sleep(5);
+            }
+        }
+    }
+
     /** Persists the offsets and unregisters, as the client does. */
-    void shutdown() {
+    void shutdown() throws Exception {
+        awaitConsumed();
         consumer.shutdown();
     }
 

@@ -26,7 +26,7 @@ final class Sender {
     }
 
     /** Asynchronous sends on their way at once; the client itself has no bound that a test could rely on. */
-    private static final int IN_FLIGHT = 256;
+    private static final int IN_FLIGHT = 64;
 
     private final DefaultMQProducer producer;
     private final Options options;
