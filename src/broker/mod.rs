@@ -11,11 +11,12 @@ pub mod producers;
 pub mod queue_lock;
 pub mod register;
 mod running;
+pub mod schedule;
 pub mod stats;
 pub mod subscription_group;
 pub mod topic_config;
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -32,6 +33,7 @@ use self::processor::Pools;
 use self::producers::Producers;
 use self::queue_lock::QueueLocks;
 use self::register::{Mode, Registrar};
+use self::schedule::Schedule;
 use self::stats::Stats;
 use self::subscription_group::SubscriptionGroups;
 use self::topic_config::{TopicError, TopicTable};
@@ -61,6 +63,7 @@ pub struct Broker {
     pub consumers: Consumers,
     pub locks: QueueLocks,
     pub holds: Arc<Holds>,
+    pub schedule: Arc<Schedule>,
     pub stats: Stats,
     pub pools: Pools,
     clock: Clock,
@@ -146,7 +149,8 @@ impl Broker {
 
     /// Writes every table that has changed to its file. Blocks. Gives whether all went well.
     fn persist(&self) -> bool {
-        let saved = [self.topics.persist(), self.groups.persist(), self.offsets.persist()];
+        let saved =
+            [self.topics.persist(), self.groups.persist(), self.offsets.persist(), self.schedule.persist()];
         let mut well = true;
         for error in saved.into_iter().filter_map(Result::err) {
             tracing::error!(%error, "table not saved");
@@ -182,4 +186,16 @@ fn logged(created: Result<Arc<TopicConfig>, TopicError>, topic: &str) -> Option<
 fn notify_consumer_ids_changed(peer: &Peer, group: &str) -> Result<(), InvokeError> {
     let header = NotifyConsumerIdsChangedRequestHeader { consumer_group: group.to_owned() };
     peer.one_way(Command::request(RequestCode::NotifyConsumerIdsChanged, &header))
+}
+
+/// A record holds four bytes of address: of an IPv6 one the first four, as in Java.
+fn ipv4(addr: SocketAddr) -> SocketAddrV4 {
+    let ip = match addr.ip().to_canonical() {
+        IpAddr::V4(ip) => ip,
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.octets();
+            Ipv4Addr::new(a, b, c, d)
+        }
+    };
+    SocketAddrV4::new(ip, addr.port())
 }

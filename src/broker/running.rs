@@ -17,6 +17,7 @@ use super::processor::{self, Pools};
 use super::producers::Producers;
 use super::queue_lock::QueueLocks;
 use super::register::{Identity, Mode, Registrar};
+use super::schedule::{self, Schedule};
 use super::stats::Stats;
 use super::subscription_group::SubscriptionGroups;
 use super::topic_config::{BuiltIn, TopicTable};
@@ -83,6 +84,7 @@ struct Tables {
     topics: TopicTable,
     offsets: ConsumerOffsets,
     groups: SubscriptionGroups,
+    schedule: Schedule,
     store: Arc<MessageStore>,
 }
 
@@ -107,9 +109,10 @@ impl Tables {
             clock.clone(),
             groups_changed,
         )?;
+        let schedule = Schedule::open(folder.join("delayOffset.json"))?;
         let store =
             MessageStore::open(configs.store.clone(), OpenOptions { clock, ..OpenOptions::default() })?;
-        Ok(Tables { topics, offsets, groups, store })
+        Ok(Tables { topics, offsets, groups, schedule, store })
     }
 }
 
@@ -164,8 +167,11 @@ async fn listen(
     let (addr, vip_addr) = (main.addr(), vip.addr());
     let options = server_options(&configs);
     let broker = Arc::new(assemble(configs, tables, notes, clock, addr.port())?);
-    // Wakes held pulls.
-    broker.store.set_arrival_listener(Arc::new(Arrivals(Arc::clone(&broker.holds))));
+    // Wakes held pulls and the delivery of delayed messages.
+    broker.store.set_arrival_listener(Arc::new(Arrivals {
+        holds: Arc::clone(&broker.holds),
+        schedule: Arc::clone(&broker.schedule),
+    }));
     let service = Arc::new(processor::router(Arc::clone(&broker)));
     let mut servers = Vec::new();
     for (what, bound) in [("listenPort", main), ("the VIP port", vip)] {
@@ -179,11 +185,15 @@ async fn listen(
     Ok(Running { broker, addr, vip_addr, servers, jobs })
 }
 
-struct Arrivals(Arc<Holds>);
+struct Arrivals {
+    holds: Arc<Holds>,
+    schedule: Arc<Schedule>,
+}
 
 impl ArrivalListener for Arrivals {
     fn arriving(&self, topic: &str, queue_id: i32, max_queue_offset: i64, tags_code: i64) {
-        self.0.arriving(topic, queue_id, max_queue_offset, tags_code);
+        self.holds.arriving(topic, queue_id, max_queue_offset, tags_code);
+        self.schedule.arriving(topic);
     }
 }
 
@@ -203,7 +213,7 @@ fn assemble(
         ha_server_addr: format!("{}:{}", config.broker_ip2, port.saturating_add(1)),
     };
     let now_ms = clock.now_ms();
-    let Tables { topics, offsets, groups, store } = tables;
+    let Tables { topics, offsets, groups, schedule, store } = tables;
     Ok(Broker {
         store_host: store_host(&config.broker_ip1, port)?,
         boot_ms: now_ms,
@@ -215,6 +225,7 @@ fn assemble(
         consumers: Consumers::new(clock.clone()),
         locks: QueueLocks::new(clock.clone()),
         holds: Arc::new(Holds::default()),
+        schedule: Arc::new(schedule),
         stats: Stats::new(),
         pools: Pools::new(&config),
         registrar: Registrar::new(identity, &config.namesrv_addr, &configs.client, configs.serialize_type),
@@ -254,6 +265,7 @@ fn server_options(configs: &Configs) -> ServerOptions {
 
 fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
+    jobs.spawn(schedule::keep_delivering(Arc::clone(broker)));
     jobs.spawn(keep_saved(Arc::clone(broker)));
     jobs.spawn(keep_registered(Arc::clone(broker)));
     let offsets_every = millis(broker.config.flush_consumer_offset_interval, 5000);

@@ -205,6 +205,11 @@ impl MessageStore {
         self.queues.get(topic, queue_id).map_or(0, |queue| queue.min_offset())
     }
 
+    /// One entry of a queue.
+    pub fn unit(&self, topic: &str, queue_id: i32, offset: i64) -> Option<Unit> {
+        self.queues.get(topic, queue_id)?.unit(offset)
+    }
+
     /// Whether an entry's message lies so far back that reading it may have to wait for the disk.
     pub fn is_in_disk(&self, topic: &str, queue_id: i32, offset: i64) -> bool {
         let unit = self.queues.get(topic, queue_id).and_then(|queue| queue.unit(offset));

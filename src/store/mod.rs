@@ -35,6 +35,7 @@ use crate::protocol::topic;
 
 use checkpoint::{Checkpoint, Part};
 use commit_log::CommitLog;
+pub use consume_queue::Unit;
 use delay::DelayLevels;
 use dispatch::{Dispatcher, Left};
 use files::Files;
@@ -428,6 +429,11 @@ impl MessageStore {
             self.checkpoint.write()?;
         }
         Ok(())
+    }
+
+    /// The delay levels.
+    pub fn delay_levels(&self) -> &DelayLevels {
+        &self.levels
     }
 
     /// Whether the append lock has been held for longer than a healthy disk ever needs.

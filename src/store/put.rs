@@ -130,6 +130,14 @@ impl MessageStore {
         }
     }
 
+    /// Stores a message that has waited for its time: its delay level is not looked at any more.
+    pub fn put_due(&self, message: &NewMessage<'_>) -> PutResult {
+        match self.check(message) {
+            Ok(()) => self.put_one(message),
+            Err(status) => PutResult::refused(status),
+        }
+    }
+
     fn put_one(&self, message: &NewMessage<'_>) -> PutResult {
         if message.properties.len() > record::PROPERTIES_MAX_BYTES {
             return PutResult::refused(PutStatus::PropertiesSizeExceeded);

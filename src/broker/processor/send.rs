@@ -2,11 +2,10 @@
 //! again (36). Java: `SendMessageProcessor`, `AbstractSendMessageProcessor`. Storing is the store's; here are
 //! the checks before and the reply after.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, ipv4};
 use crate::protocol::body::topic::{TopicConfig, TopicFilterType};
 use crate::protocol::header::send::{
     ConsumerSendMsgBackRequestHeader, SendMessageRequestHeader, SendMessageRequestHeaderV2,
@@ -394,16 +393,4 @@ fn human_time(millis: i64) -> String {
         Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S,%3f").to_string(),
         Err(_) => millis.to_string(),
     }
-}
-
-/// A record holds four bytes of address: of an IPv6 one the first four, as in Java.
-fn ipv4(addr: SocketAddr) -> SocketAddrV4 {
-    let ip = match addr.ip().to_canonical() {
-        IpAddr::V4(ip) => ip,
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.octets();
-            Ipv4Addr::new(a, b, c, d)
-        }
-    };
-    SocketAddrV4::new(ip, addr.port())
 }

@@ -1,19 +1,15 @@
 //! Offsets of queues and groups (29 to 32, 43, 45). Java: `AdminBrokerProcessor`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::broker::Broker;
 use crate::broker::processor::reply;
-use crate::config;
-use crate::protocol::body::offset::DelayOffsetSerializeWrapper;
 use crate::protocol::header::NoHeader;
 use crate::protocol::header::offset::{
     GetEarliestMsgStoretimeRequestHeader, GetEarliestMsgStoretimeResponseHeader, GetMaxOffsetRequestHeader,
     GetMaxOffsetResponseHeader, GetMinOffsetRequestHeader, GetMinOffsetResponseHeader,
     SearchOffsetRequestHeader, SearchOffsetResponseHeader,
 };
-use crate::protocol::response_code::ResponseCode;
 use crate::remoting::{Fault, Request, Response};
 
 /// Code 29.
@@ -59,12 +55,7 @@ pub fn get_all_consumer_offset(broker: &Arc<Broker>, _request: Request<NoHeader>
     Ok(reply(&broker.offsets.snapshot()))
 }
 
-/// Code 45: what a slave writes to its `delayOffset.json`. Nothing is delivered late yet, so it is what the
-/// file has from before.
+/// Code 45: what a slave writes to its `delayOffset.json`.
 pub fn get_all_delay_offset(broker: &Arc<Broker>, _request: Request<NoHeader>) -> Result<Response, Fault> {
-    let path = Path::new(&broker.store_config.store_path_root_dir).join("config/delayOffset.json");
-    let offsets: Option<DelayOffsetSerializeWrapper> = config::file::load(&path).map_err(|error| {
-        Fault::new(ResponseCode::SystemError, format!("No delay offset in this broker: {error}"))
-    })?;
-    Ok(reply(&offsets.unwrap_or_default()))
+    Ok(reply(&broker.schedule.snapshot()))
 }
