@@ -11,7 +11,8 @@ pub struct Entry {
     pub line: usize,
 }
 
-/// All entries of a text in order, repeated keys too.
+/// All entries of a text in order, repeated keys too. Lines are those of `str::lines`, by which settings are
+/// changed in place; Java also ends one at a `\r` alone.
 pub fn parse(text: &str) -> Vec<Entry> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut entries = Vec::new();
@@ -65,26 +66,37 @@ fn unescape(text: &str) -> String {
             Some('n') => out.push('\n'),
             Some('r') => out.push('\r'),
             Some('f') => out.push('\u{c}'),
-            Some('u') => {
-                let digits: String = chars.clone().take(4).collect();
-                match u32::from_str_radix(&digits, 16)
-                    .ok()
-                    .filter(|_| digits.len() == 4)
-                    .and_then(char::from_u32)
-                {
-                    Some(char) => {
-                        out.push(char);
-                        chars.by_ref().take(4).for_each(drop);
-                    }
-                    // Java refuses the whole file here; a lone `\u` is more likely part of a path.
-                    None => out.push_str("\\u"),
+            Some('u') => match utf16_escape(chars.as_str()) {
+                Some((char, rest)) => {
+                    out.push(char);
+                    chars = rest.chars();
                 }
-            }
+                // Java refuses the whole file here; a lone `\u` is more likely part of a path.
+                None => out.push_str("\\u"),
+            },
             Some(other) => out.push(other),
             None => {}
         }
     }
     out
+}
+
+/// The character behind `\u`, which two escapes may make up, and what follows it. A half alone becomes a
+/// replacement character, as Java writes it out as UTF-8.
+fn utf16_escape(text: &str) -> Option<(char, &str)> {
+    let unit = |text: &str| {
+        let digits = text.get(..4).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let first = unit(text)?;
+    let rest = &text[4..];
+    if let Some(second) = rest.strip_prefix("\\u").and_then(unit)
+        && let Some(Ok(pair)) = char::decode_utf16([first, second]).next()
+        && pair.len_utf16() == 2
+    {
+        return Some((pair, &rest[6..]));
+    }
+    Some((char::from_u32(first.into()).unwrap_or(char::REPLACEMENT_CHARACTER), rest))
 }
 
 /// `key=value` lines as Java prints them for GET_BROKER_CONFIG: nothing is escaped.
@@ -127,6 +139,29 @@ mod tests {
         check("a\\=b\\:c\\ d==e\\u00fc\\n", &[("a=b:c d", "=eü\n", 1)]);
         check("p=C:\\\\x\\q \\u12", &[("p", "C:\\xq \\u12", 1)]);
         check("a=1\\", &[("a", "1", 1)]);
+    }
+
+    /// Read so by the JDK's `Properties.load`.
+    #[test]
+    fn continuations_and_separators_are_javas() {
+        check("a=b\\\r\n  c", &[("a", "bc", 1)]);
+        check("a=b\\\n\nc=d", &[("a", "b", 1), ("c", "d", 3)]);
+        check("a=b\\\n#c", &[("a", "b#c", 1)]);
+        check("#c\\\na=b", &[("a", "b", 2)]);
+        check("a  :  = b", &[("a", "= b", 1)]);
+        check("=b\n:c", &[("", "b", 1), ("", "c", 2)]);
+        check("a=b\u{b}c", &[("a", "b\u{b}c", 1)]);
+    }
+
+    #[test]
+    fn unicode_escapes_are_four_digits_and_may_pair() {
+        check("a=\\uD83D\\uDE00x", &[("a", "😀x", 1)]);
+        check("a=\\u0041\\u00e9", &[("a", "Aé", 1)]);
+        // Java refuses the whole file for these.
+        check("a=\\u+041 \\uZZZZ", &[("a", "\\u+041 \\uZZZZ", 1)]);
+        // Java keeps a half of a pair, which UTF-8 can not hold.
+        check("a=\\uD83Dx\\uDE00", &[("a", "\u{fffd}x\u{fffd}", 1)]);
+        check("a=\\uD83D\\u0041", &[("a", "\u{fffd}A", 1)]);
     }
 
     #[test]

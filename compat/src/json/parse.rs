@@ -2,10 +2,12 @@
 
 use super::{DEPTH_MAX, Error, Value};
 
-/// Reads a text. A blank one is null. Bytes that are no UTF-8 become replacement characters, as in Java.
+/// Reads a text. A blank one is null. Bytes that are no UTF-8 become replacement characters, as in Java; a byte
+/// order mark is passed over.
 pub fn parse(text: &[u8]) -> Result<Value, Error> {
     let text = String::from_utf8_lossy(text);
-    let mut parser = Parser { text: text.as_bytes(), at: 0, depth: 0 };
+    let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mut parser = Parser { text: text.as_bytes(), at, depth: 0 };
     parser.blanks()?;
     if parser.at == parser.text.len() {
         return Ok(Value::Null);

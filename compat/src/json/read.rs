@@ -1,6 +1,6 @@
 //! [`Value`] to Rust types, with fastjson's coercions (`TypeUtils.cast`, `JavaBeanDeserializer`): texts that
-//! hold numbers are numbers, numbers are texts, a null leaves a field at its default, names are matched
-//! loosely, unknown ones are passed over, of repeated ones the last counts.
+//! hold numbers are numbers, numbers are texts, a null leaves a field at its default and is passed over in a map
+//! or list, names are matched loosely, unknown ones are passed over, of repeated ones the last counts.
 
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 
@@ -39,7 +39,7 @@ impl Reader {
             // Java's cast: the fraction goes, what is out of range sticks to the limit, as `as` does.
             Value::Double(number) => Ok(*number as i64),
             Value::Bool(bool) => Ok((*bool).into()),
-            Value::String(text) if text.is_empty() || text == "null" => Ok(0),
+            Value::String(text) if is_null_text(text) => Ok(0),
             Value::String(text) => {
                 let digits: String = text.chars().filter(|char| *char != ',').collect();
                 digits.parse().or_else(|_| self.bad("a whole number"))
@@ -52,7 +52,7 @@ impl Reader {
         match &self.0 {
             Value::Int(number) => Ok(*number as f64),
             Value::Double(number) => Ok(*number),
-            Value::String(text) if text.is_empty() || text == "null" => Ok(0.0),
+            Value::String(text) if is_null_text(text) => Ok(0.0),
             Value::String(text) => text.replace(',', "").parse().or_else(|_| self.bad("a number")),
             _ => self.bad("a number"),
         }
@@ -62,9 +62,11 @@ impl Reader {
         match &self.0 {
             Value::Bool(bool) => Ok(*bool),
             Value::Int(number) => Ok(*number == 1),
+            Value::Double(number) => Ok(*number as i64 == 1),
+            Value::String(text) if is_null_text(text) => Ok(false),
             Value::String(text) => match text.to_ascii_lowercase().as_str() {
                 "true" | "1" | "y" | "t" => Ok(true),
-                "false" | "0" | "n" | "f" | "" | "null" => Ok(false),
+                "false" | "0" | "n" | "f" => Ok(false),
                 _ => self.bad("true or false"),
             },
             _ => self.bad("true or false"),
@@ -84,6 +86,11 @@ impl Reader {
             }
         }
     }
+}
+
+/// Texts that fastjson casts to null where a number or boolean is due.
+fn is_null_text(text: &str) -> bool {
+    matches!(text, "" | "null" | "NULL")
 }
 
 macro_rules! read_integer {
@@ -159,14 +166,20 @@ impl<'de> de::Deserializer<'de> for Reader {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Value::Array(items) => visitor.visit_seq(Items(items.into_iter())),
+            Value::Array(mut items) => {
+                items.retain(|item| *item != Value::Null);
+                visitor.visit_seq(Items(items.into_iter()))
+            }
             _ => self.bad("an array"),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Value::Object(fields) => visitor.visit_map(Fields::new(fields)),
+            Value::Object(mut fields) => {
+                fields.retain(|(_, value)| *value != Value::Null);
+                visitor.visit_map(Fields::new(fields))
+            }
             _ => self.bad("an object"),
         }
     }

@@ -126,6 +126,26 @@ fn reading_is_lenient() {
     assert_eq!(from_slice::<String>(br#""\ud834\udd1e\x41\7""#), Ok("𝄞A\u{7}".to_owned()));
 }
 
+/// Read by fastjson 1.2.29 into maps and lists with null in them; nothing here could use such an entry.
+#[test]
+fn nulls_in_maps_and_lists_are_passed_over() {
+    let text = br#"{"a":"1","b":null,"c":undefined,"d":2}"#;
+    let expected =
+        BTreeMap::from([("a", "1"), ("d", "2")].map(|(key, value)| (key.to_owned(), value.to_owned())));
+    assert_eq!(from_slice::<BTreeMap<String, String>>(text), Ok(expected));
+    assert_eq!(from_slice::<BTreeMap<i32, i64>>(b"{1:null,2:3}"), Ok(BTreeMap::from([(2, 3)])));
+    assert_eq!(from_slice::<Vec<String>>(br#"["a",null,1]"#), Ok(vec!["a".to_owned(), "1".to_owned()]));
+    // A tuple's places have a meaning each.
+    assert_eq!(from_slice::<(Option<i32>, i32)>(b"[null,3]"), Ok((None, 3)));
+}
+
+#[test]
+fn a_byte_order_mark_and_odd_numbers_pass() {
+    assert_eq!(from_slice::<Vec<i32>>("\u{feff}[1]".as_bytes()), Ok(vec![1]));
+    assert_eq!(from_slice::<Vec<i32>>(br#"["NULL","null",""]"#), Ok(vec![0, 0, 0]));
+    assert_eq!(from_slice::<Vec<bool>>(br#"[1.0,0.0,2.0,"NULL"]"#), Ok(vec![true, false, false, false]));
+}
+
 #[test]
 fn errors_say_where() {
     fn check(text: &str, expected: &str) {
