@@ -18,36 +18,44 @@ pub(super) struct CompareArgs {
     json: bool,
 }
 
-/// A figure that is compared: where it stands in a result, its name, and whether more of it is better.
+/// A figure that is compared: where it stands in a result, its name, and what is better.
 struct Figure {
     path: &'static [&'static str],
     name: &'static str,
-    more_is_better: bool,
+    better: Better,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Better {
+    More,
+    Less,
+    /// Says something of the measurement, not of what is measured.
+    Neither,
 }
 
 /// The side that stores nothing: no server to be better than.
 const CEILING: &str = "echo";
 
-const fn figure(path: &'static [&'static str], name: &'static str, more_is_better: bool) -> Figure {
-    Figure { path, name, more_is_better }
+const fn figure(path: &'static [&'static str], name: &'static str, better: Better) -> Figure {
+    Figure { path, name, better }
 }
 
 const FIGURES: &[Figure] = &[
-    figure(&["messages_per_s"], "messages/s", true),
-    figure(&["server_cpu_us_per_message"], "server cpu us/message", false),
-    figure(&["client_cpu_us_per_message"], "client cpu us/message", false),
-    figure(&["latency_us", "p50"], "latency p50 us", false),
-    figure(&["latency_us", "p99"], "latency p99 us", false),
-    figure(&["latency_us", "p99.9"], "latency p99.9 us", false),
-    figure(&["end_to_end_us", "p50"], "end to end p50 us", false),
-    figure(&["end_to_end_us", "p99"], "end to end p99 us", false),
-    figure(&["end_to_end_us", "p99.9"], "end to end p99.9 us", false),
-    figure(&["ack_us", "p50"], "ack p50 us", false),
-    figure(&["ack_us", "p99"], "ack p99 us", false),
-    figure(&["first_answer_ms"], "first answer ms", false),
-    figure(&["server_memory", "rss_anon_kb"], "anonymous memory KiB", false),
-    figure(&["server_memory", "rss_file_kb"], "mapped files KiB", false),
-    figure(&["errors"], "refused", false),
+    figure(&["messages_per_s"], "messages/s", Better::More),
+    figure(&["server_cpu_us_per_message"], "server cpu us/message", Better::Less),
+    figure(&["client_cpu_us_per_message"], "client cpu us/message", Better::Neither),
+    figure(&["latency_us", "p50"], "latency p50 us", Better::Less),
+    figure(&["latency_us", "p99"], "latency p99 us", Better::Less),
+    figure(&["latency_us", "p99.9"], "latency p99.9 us", Better::Less),
+    figure(&["end_to_end_us", "p50"], "end to end p50 us", Better::Less),
+    figure(&["end_to_end_us", "p99"], "end to end p99 us", Better::Less),
+    figure(&["end_to_end_us", "p99.9"], "end to end p99.9 us", Better::Less),
+    figure(&["ack_us", "p50"], "ack p50 us", Better::Less),
+    figure(&["ack_us", "p99"], "ack p99 us", Better::Less),
+    figure(&["first_answer_ms"], "first answer ms", Better::Less),
+    figure(&["server_memory", "rss_anon_kb"], "anonymous memory KiB", Better::Less),
+    figure(&["server_memory", "rss_file_kb"], "mapped files KiB", Better::Less),
+    figure(&["errors"], "refused", Better::Less),
 ];
 
 impl Figure {
@@ -142,7 +150,7 @@ fn compare(text: &str) -> Result<(Vec<String>, Vec<Row>), Error> {
             if medians.iter().any(Option::is_some) {
                 let servers = sides.iter().zip(&medians).filter(|(side, _)| *side != CEILING);
                 let servers: Vec<Option<f64>> = servers.map(|(_, median)| *median).collect();
-                let factor = factor(&servers, figure.more_is_better);
+                let factor = factor(&servers, figure.better);
                 rows.push(Row { work: work.clone(), name: figure.name, medians, factor });
             }
         }
@@ -160,9 +168,13 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
     }
 }
 
-fn factor(medians: &[Option<f64>], more_is_better: bool) -> Option<f64> {
+fn factor(medians: &[Option<f64>], better: Better) -> Option<f64> {
     let (first, second) = (medians.first().copied()??, medians.get(1).copied()??);
-    let (over, under) = if more_is_better { (second, first) } else { (first, second) };
+    let (over, under) = match better {
+        Better::More => (second, first),
+        Better::Less => (first, second),
+        Better::Neither => return None,
+    };
     (under != 0.0).then(|| over / under)
 }
 

@@ -61,8 +61,8 @@ pub(super) async fn drive(
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error.into()),
             }
-            if written == out.len() {
-                out.clear();
+            if written == out.len() || written >= WRITE_BYTES {
+                out.drain(..written);
                 written = 0;
             }
         } else if load.is_done() {

@@ -36,7 +36,7 @@ async fn serve(args: &EchoArgs) -> Result<bool, Error> {
     loop {
         let (stream, remote) = listener.accept().await.map_err(Error::io("accept"))?;
         tokio::spawn(async move {
-            match echo(stream).await {
+            match echo(stream, reply(SUCCESS)).await {
                 Ok(()) => {}
                 Err(error) => tracing::warn!(%remote, %error, "connection ended"),
             }
@@ -45,7 +45,7 @@ async fn serve(args: &EchoArgs) -> Result<bool, Error> {
 }
 
 /// A reply to a send, as long as a real one.
-fn reply() -> Command {
+pub(super) fn reply(code: i32) -> Command {
     let header = SendMessageResponseHeader {
         msg_id: "7F00000100002A9F0000000000000000".into(),
         queue_id: 0,
@@ -54,13 +54,14 @@ fn reply() -> Command {
         msg_region: Some("DefaultRegion".into()),
         trace_on: Some(true),
     };
-    Command { flag: FLAG_RESPONSE, ..Command::request(SUCCESS, &header) }
+    Command { flag: FLAG_RESPONSE, ..Command::request(code, &header) }
 }
 
-async fn echo(stream: TcpStream) -> Result<(), DriveError> {
+/// Gives every request on a connection that reply.
+pub(super) async fn echo(stream: TcpStream, reply: Command) -> Result<(), DriveError> {
     stream.set_nodelay(true)?;
-    let mut json = Template::new(reply(), SerializeType::Json);
-    let mut binary = Template::new(reply(), SerializeType::RocketMq);
+    let mut json = Template::new(reply.clone(), SerializeType::Json);
+    let mut binary = Template::new(reply, SerializeType::RocketMq);
     let mut scanner = Scanner::default();
     let mut read = vec![0; 256 * 1024];
     let mut filled = 0;
@@ -106,7 +107,8 @@ mod tests {
     async fn every_request_is_answered() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let server = tokio::spawn(async move { echo(listener.accept().await.unwrap().0).await });
+        let server =
+            tokio::spawn(async move { echo(listener.accept().await.unwrap().0, reply(SUCCESS)).await });
         let calls = crate::client::Calls::standalone(std::time::Duration::from_secs(5));
         let reply = calls.invoke(&addr.to_string(), Command::request(310, &())).await.unwrap();
         assert_eq!((reply.code, reply.ext_field("queueOffset")), (0, Some("1000000")));

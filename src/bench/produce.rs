@@ -431,6 +431,32 @@ mod tests {
         assert_eq!((sender.tally.messages, &sender.tally.errors), (2, &BTreeMap::from([(2, 1)])));
     }
 
+    #[tokio::test]
+    async fn refusals_show_in_the_result() {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            produce: ProduceArgs,
+        }
+        let check = async |code: i32, options: &[&str], expected: bool| {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let addr = listener.local_addr().unwrap().to_string();
+            let server = tokio::spawn(async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    tokio::spawn(super::super::echo::echo(stream, super::super::echo::reply(code)));
+                }
+            });
+            let line = ["bench", "--raw", "--broker", &addr, "-n", "1000", "-c", "3", "-f", "7"];
+            let cli = <Cli as clap::Parser>::parse_from(line.iter().chain(options));
+            assert_eq!(measure(&cli.produce).await.unwrap(), expected, "{code} {options:?}");
+            server.abort();
+        };
+        check(0, &[], true).await;
+        check(0, &["--form", "rocketmq", "-b", "10", "-s", "1000"], true).await;
+        check(2, &["--json", "--keys", "--tags"], false).await;
+    }
+
     #[test]
     fn a_batch_numbers_its_messages() {
         let item = batch_item(&message_body(30, "0000000A"), &property("UNIQ_KEY", NUMBER_MARK));
