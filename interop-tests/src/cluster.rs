@@ -162,8 +162,10 @@ impl Cluster {
         command
             .arg("--data")
             .arg(&self.store)
-            .args(["--namesrv-port", &self.namesrv_addr.port().to_string()])
-            .args(["--broker-port", &self.broker_addr.port().to_string()]);
+            .args(["--port", &self.namesrv_addr.port().to_string()])
+            .args(["--broker-port", &self.broker_addr.port().to_string()])
+            // The other kinds have this name, and what mqadmin prints of them is compared.
+            .arg(format!("brokerName={BROKER_NAME}"));
         self.spawn(plan, "standalone", command, &home);
     }
 
@@ -200,8 +202,7 @@ impl Cluster {
     fn await_namesrv(&mut self) -> Result<(), String> {
         let addr = self.namesrv_addr;
         self.wait_until("the name server to answer", || {
-            rpc::ask(addr, rpc::GET_BROKER_CLUSTER_INFO, serde_json::json!({}))
-                .is_ok_and(|(code, _)| code == 0)
+            rpc::ask(addr, rpc::GET_BROKER_CLUSTER_INFO, serde_json::json!({})).is_ok_and(|it| it.code == 0)
         })
     }
 
@@ -209,10 +210,9 @@ impl Cluster {
         let (namesrv, broker) = (self.namesrv_addr, self.broker_addr);
         self.wait_until("the broker to register and answer", || {
             let known = rpc::ask(namesrv, rpc::GET_BROKER_CLUSTER_INFO, serde_json::json!({}));
-            let known =
-                known.is_ok_and(|(_, body)| String::from_utf8_lossy(&body).contains(&broker.to_string()));
+            let known = known.is_ok_and(|it| String::from_utf8_lossy(&it.body).contains(&broker.to_string()));
             let fields = serde_json::json!({"topic": "SELF_TEST_TOPIC", "queueId": "0"});
-            known && rpc::ask(broker, rpc::GET_MAX_OFFSET, fields).is_ok_and(|(code, _)| code == 0)
+            known && rpc::ask(broker, rpc::GET_MAX_OFFSET, fields).is_ok_and(|it| it.code == 0)
         })
     }
 

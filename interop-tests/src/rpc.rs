@@ -21,8 +21,17 @@ pub const GET_BROKER_RUNTIME_INFO: i32 = 28;
 /// GET_MAX_OFFSET: any broker answers it.
 pub const GET_MAX_OFFSET: i32 = 30;
 
-/// Asks and waits for the answer: its code and body.
-pub fn ask(addr: SocketAddr, code: i32, ext_fields: Value) -> io::Result<(i64, Vec<u8>)> {
+/// What a server answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: i64,
+    pub body: Vec<u8>,
+    /// Whether the answer has a ROCKETMQ header.
+    pub is_binary: bool,
+}
+
+/// Asks and waits for the answer.
+pub fn ask(addr: SocketAddr, code: i32, ext_fields: Value) -> io::Result<Answer> {
     let mut socket = TcpStream::connect_timeout(&addr, LIMIT)?;
     socket.set_read_timeout(Some(LIMIT))?;
     let header = serde_json::json!({
@@ -53,8 +62,8 @@ fn read_length(socket: &mut TcpStream) -> io::Result<usize> {
     }
 }
 
-/// Code and body of an answer in either header form, which is the server's own choice.
-fn parse(answer: &[u8]) -> Option<(i64, Vec<u8>)> {
+/// An answer in either header form, which is the server's own choice.
+fn parse(answer: &[u8]) -> Option<Answer> {
     let (word, rest) = answer.split_first_chunk::<4>()?;
     let header_length = usize::from(word[1]) << 16 | usize::from(word[2]) << 8 | usize::from(word[3]);
     let (header, body) = rest.split_at_checked(header_length)?;
@@ -63,5 +72,5 @@ fn parse(answer: &[u8]) -> Option<(i64, Vec<u8>)> {
         1 => i64::from(i16::from_be_bytes(*header.first_chunk()?)),
         _ => return None,
     };
-    Some((code, body.to_vec()))
+    Some(Answer { code, body: body.to_vec(), is_binary: word[0] == 1 })
 }

@@ -46,7 +46,7 @@ impl Session<'_> {
         let look = || {
             let answer =
                 rpc::ask(self.cluster.broker_addr, rpc::GET_BROKER_RUNTIME_INFO, serde_json::json!({}));
-            answer.is_ok_and(|(code, _)| code == 0).then_some(())
+            answer.is_ok_and(|it| it.code == 0).then_some(())
         };
         assert!(wait_for(ROUTE_LIMIT, look).is_some(), "no runtime information\n{}", self.cluster.printed());
     }
@@ -55,7 +55,7 @@ impl Session<'_> {
         let fields = serde_json::json!({"topic": TOPIC});
         let look = || {
             let answer = rpc::ask(self.cluster.namesrv_addr, rpc::GET_ROUTEINTO_BY_TOPIC, fields.clone());
-            answer.is_ok_and(|(code, _)| (code == 0) == there).then_some(())
+            answer.is_ok_and(|it| (it.code == 0) == there).then_some(())
         };
         let found = wait_for(ROUTE_LIMIT, look);
         assert!(found.is_some(), "route of {TOPIC} there: not {there}\n{}", self.cluster.printed());

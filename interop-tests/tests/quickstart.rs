@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use interop_tests::cluster::{Cluster, Plan, Side, turn};
 use interop_tests::process::run;
+use interop_tests::rpc;
 
 /// Four modes and two header forms take about half a minute.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -30,6 +31,13 @@ fn quickstart(cluster: &Cluster, serialize_type: &str) {
 fn check(plan: &Plan) {
     let _turn = turn();
     let cluster = Cluster::start(plan);
+    for (addr, code) in [
+        (cluster.namesrv_addr, rpc::GET_BROKER_CLUSTER_INFO),
+        (cluster.broker_addr, rpc::GET_BROKER_RUNTIME_INFO),
+    ] {
+        let answer = rpc::ask(addr, code, serde_json::json!({})).expect("it runs");
+        assert_eq!(answer.is_binary, plan.rocketmq_headers, "header form of {addr}'s answers");
+    }
     quickstart(&cluster, "JSON");
     quickstart(&cluster, "ROCKETMQ");
     cluster.stop();
