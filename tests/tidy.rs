@@ -26,7 +26,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("example", &["client", "protocol"]),
     ("bench", &["client", "protocol", "remoting"]),
     // The program: src/main.rs and src/cli.
-    ("main", &["admin", "bench", "broker", "client", "config", "example", "logging", "namesrv", "store"]),
+    (
+        "main",
+        &[
+            "admin", "bench", "broker", "client", "config", "example", "logging", "namesrv", "remoting",
+            "store",
+        ],
+    ),
 ];
 const PROGRAM: &[&str] = &["main", "cli"];
 const UNSAFE: &str = "src/store/mapped_file.rs";
