@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -108,7 +108,9 @@ impl Pull {
     fn run(&self, broker: &Arc<Broker>, header: &PullMessageRequestHeader<'_>) -> Result<Response, Fault> {
         let filter = TagFilter(&self.subscription);
         let (topic, queue_id, offset) = (header.topic, header.queue_id, header.queue_offset);
+        let began = Instant::now();
         let found = broker.store.get(topic, queue_id, offset, header.max_msg_nums, &filter);
+        broker.stats.get_took(began.elapsed());
         let found =
             found.ok_or_else(|| Fault::new(ResponseCode::SystemError, "store getMessage return null"))?;
         let mut code = code_of(found.status, offset);

@@ -3,7 +3,7 @@
 //! the checks before and the reply after.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::broker::{Broker, ipv4};
 use crate::protocol::body::topic::{TopicConfig, TopicFilterType};
@@ -87,7 +87,7 @@ fn store_message(
     };
     if header.batch {
         check_batch(header)?;
-        let result = broker.store.put_batch(&message);
+        let result = timed(broker, || broker.store.put_batch(&message));
         return Ok(Stored { result, queue_id });
     }
     let dead_letter;
@@ -102,7 +102,15 @@ fn store_message(
             format!("the broker[{}] sending transaction message is forbidden", broker.config.broker_ip1);
         return Err(Fault::new(ResponseCode::NoPermission, remark));
     }
-    Ok(Stored { result: broker.store.put(&message), queue_id })
+    Ok(Stored { result: timed(broker, || broker.store.put(&message)), queue_id })
+}
+
+/// Counts how long a put takes, for runtime info.
+fn timed(broker: &Broker, put: impl FnOnce() -> PutResult) -> PutResult {
+    let began = Instant::now();
+    let result = put();
+    broker.stats.put_took(began.elapsed());
+    result
 }
 
 fn check_acceptance(broker: &Broker) -> Result<(), Fault> {

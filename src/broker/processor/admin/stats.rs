@@ -9,6 +9,7 @@ use crate::broker::processor::reply;
 use crate::protocol::body::route::KVTable;
 use crate::protocol::header::NoHeader;
 use crate::protocol::message::MessageRef;
+use crate::protocol::topic::SCHEDULE_TOPIC;
 use crate::protocol::version;
 use crate::remoting::router::Pool;
 use crate::remoting::{Fault, Request, Response};
@@ -63,6 +64,10 @@ fn store(broker: &Broker, put: &mut impl FnMut(&str, String)) {
     let busy_ms =
         if store.is_page_cache_busy() { broker.store_config.os_page_cache_busy_time_out_mills } else { 0 };
     put("pageCacheLockTimeMills", busy_ms.to_string());
+    for (level, offset) in broker.schedule.snapshot().offset_table {
+        let max = store.max_offset(SCHEDULE_TOPIC, level - 1);
+        put(&format!("scheduleMessageOffset_{level}"), format!("{offset},{max}"));
+    }
     put("earliestMessageTimeStamp", earliest_message(broker).to_string());
     let root = Path::new(&broker.store_config.store_path_root_dir);
     let status = store.status();
