@@ -3,13 +3,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::PutStatus;
+use super::checkpoint::Part;
+use super::{Error, MessageStore, PutStatus, StandbyState, mapped_file};
+use crate::config::store::FlushDiskType;
 
 /// Who waits for the disk, and the flushing thread's orders.
 #[derive(Default)]
@@ -97,5 +100,109 @@ impl FlushQueue {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MessageStore {
+    /// The body of the thread that brings the log to the disk.
+    pub(super) fn keep_flushing(&self) {
+        let config = &self.config;
+        let is_sync = config.flush_disk_type == FlushDiskType::SyncFlush;
+        let interval = Duration::from_millis(config.flush_interval_commit_log.max(1) as u64);
+        let thorough = Duration::from_millis(config.flush_commit_log_thorough_interval.max(0) as u64);
+        let least_bytes =
+            i64::from(config.flush_commit_log_least_pages.max(0)) * mapped_file::PAGE_BYTES as i64;
+        let mut flushed_at = Instant::now();
+        loop {
+            let (waiting, stop) = self.flush.next_round(interval);
+            let unflushed = self.log.end() - self.flushed_to.load(Ordering::Acquire);
+            let is_due = is_sync || stop || flushed_at.elapsed() >= thorough || unflushed >= least_bytes;
+            if is_due && unflushed > 0 {
+                self.flush_log();
+                flushed_at = Instant::now();
+            }
+            let status = if self.trouble().flush.is_some() {
+                PutStatus::ServiceNotAvailable
+            } else {
+                PutStatus::PutOk
+            };
+            let flushed_to = self.flushed_to.load(Ordering::Acquire);
+            let mut left = Vec::new();
+            for one in waiting {
+                if one.end <= flushed_to || status != PutStatus::PutOk {
+                    // Whoever gave up waiting has had his answer.
+                    let _ = one.done.send(status);
+                } else {
+                    left.push(one);
+                }
+            }
+            self.flush.put_back(left);
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Writes the log to disk up to where it ends now.
+    pub(super) fn flush_log(&self) {
+        let store_timestamp_ms = self.log.last_store_timestamp_ms();
+        let end = self.log.end();
+        let mut from = self.flushed_to.load(Ordering::Acquire);
+        while from < end && self.trouble().flush.is_none() {
+            let Some(file) = self.log.files().at(from as u64) else { return };
+            if let Err(error) = file.sync() {
+                let path = file.path().display();
+                tracing::error!(file = %path, %error,
+                    "the disk did not take the commit log; no messages are taken until the broker is restarted");
+                self.set_trouble(|trouble| trouble.flush = Some(format!("{path}: {error}")));
+                return;
+            }
+            from = end.min(file.from() as i64 + file.length() as i64);
+            self.flushed_to.store(from, Ordering::Release);
+        }
+        self.checkpoint.advance(Part::CommitLog, store_timestamp_ms);
+    }
+
+    /// The body of the thread that brings the queues and the checkpoint to the disk.
+    pub(super) fn keep_flushing_queues(&self) {
+        let config = &self.config;
+        let interval = Duration::from_millis(config.flush_interval_consume_queue.max(1) as u64);
+        let thorough = Duration::from_millis(config.flush_consume_queue_thorough_interval.max(0) as u64);
+        let least_pages = usize::try_from(config.flush_consume_queue_least_pages).unwrap_or(0);
+        let mut flushed_at = Instant::now();
+        loop {
+            let state = self.standby.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let deadline = Instant::now() + interval;
+            let running = |state: &mut StandbyState| !state.stop && Instant::now() < deadline;
+            let (state, _) = self
+                .standby
+                .changed
+                .wait_timeout_while(state, interval, running)
+                .unwrap_or_else(PoisonError::into_inner);
+            if state.stop {
+                return;
+            }
+            drop(state);
+            let is_thorough = flushed_at.elapsed() >= thorough;
+            if is_thorough {
+                flushed_at = Instant::now();
+            }
+            if let Err(error) = self.flush_queues(if is_thorough { 0 } else { least_pages }) {
+                tracing::error!(%error, "consume queue not written to disk; it is tried again");
+            }
+        }
+    }
+
+    /// Writes queues with so many dirty pages to disk; with 0 all, and then the checkpoint says so.
+    pub(super) fn flush_queues(&self, least_pages: usize) -> Result<(), Error> {
+        let store_timestamp_ms = self.dispatcher().store_timestamp_ms();
+        for queue in self.queues.all() {
+            queue.flush(least_pages)?;
+        }
+        if least_pages == 0 {
+            self.checkpoint.advance(Part::ConsumeQueues, store_timestamp_ms);
+            self.checkpoint.write()?;
+        }
+        Ok(())
     }
 }

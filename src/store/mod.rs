@@ -7,6 +7,7 @@
 //! while a file is written to disk, but for the space of a commit log's first bytes.
 
 pub mod checkpoint;
+mod clean;
 pub mod commit_log;
 pub mod consume_queue;
 pub mod delay;
@@ -16,10 +17,12 @@ mod flush;
 mod get;
 mod lock_file;
 pub mod mapped_file;
+mod open;
 mod put;
 pub mod queues;
 pub mod record;
 mod recover;
+mod status;
 
 use std::fmt;
 use std::io;
@@ -27,18 +30,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::store::{FlushDiskType, MessageStoreConfig};
+use crate::config::store::MessageStoreConfig;
 use crate::protocol::topic;
 
-use checkpoint::{Checkpoint, Part};
+use checkpoint::Checkpoint;
 use commit_log::CommitLog;
 pub use consume_queue::Unit;
 use delay::DelayLevels;
 use dispatch::{Dispatcher, Left};
-use files::Files;
 use flush::FlushQueue;
 pub use flush::FlushTicket;
 pub use get::{GetResult, GetStatus, MessageFilter};
@@ -46,6 +48,8 @@ use lock_file::LockFile;
 pub use mapped_file::MappedSlice;
 pub use put::{NewMessage, PutResult, PutStatus};
 use queues::Queues;
+pub use status::StoreStatus;
+use status::Trouble;
 
 /// Records that a caller gives their entries before it leaves the rest to the thread that stands by.
 const DISPATCH_SHARE: usize = 4096;
@@ -116,15 +120,6 @@ pub struct MessageStore {
     _lock: LockFile,
 }
 
-/// What keeps the store from taking messages.
-#[derive(Debug, Default)]
-struct Trouble {
-    /// The disk did not take what was written: nothing more is promised until a restart.
-    flush: Option<String>,
-    /// Entries cannot be written just now.
-    dispatch: Option<String>,
-}
-
 /// Orders for the threads in the background.
 #[derive(Default)]
 struct Standby {
@@ -158,12 +153,12 @@ impl MessageStore {
         let abort = root.join("abort");
         let is_clean = !abort.exists();
         let checkpoint = Checkpoint::open(&root.join("checkpoint"))?;
-        let files = open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
+        let files = open::open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
         let queue_file_bytes = usize::try_from(config.maped_file_size_consume_queue)
             .map_err(|_| Error::Config("mapedFileSizeConsumeQueue is negative".to_owned()))?;
         let queues = Queues::open(root.join("consumequeue"), queue_file_bytes)?;
         let mut dispatcher = Dispatcher::new(0);
-        let end = recover_log(&config, &files, &queues, &checkpoint, &levels, &mut dispatcher, is_clean)?;
+        let end = open::recover_log(&config, &files, &queues, &checkpoint, &levels, &mut dispatcher, is_clean)?;
         std::fs::write(&abort, []).map_err(|source| Error::Io { what: "create", path: abort, source })?;
         let memory_bytes = options.memory_bytes.unwrap_or_else(|| rustix::system::sysinfo().totalram as u64);
         let store = Arc::new(MessageStore {
@@ -306,131 +301,6 @@ impl MessageStore {
         self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn trouble(&self) -> MutexGuard<'_, Trouble> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set_trouble(&self, change: impl FnOnce(&mut Trouble)) {
-        // The lock is spared while nothing is wrong and nothing is to be told.
-        let mut told = Trouble::default();
-        if !self.is_troubled.load(Ordering::Acquire) {
-            change(&mut told);
-            if told.flush.is_none() && told.dispatch.is_none() {
-                return;
-            }
-            let mut trouble = self.trouble();
-            trouble.flush = told.flush.or(trouble.flush.take());
-            trouble.dispatch = told.dispatch.or(trouble.dispatch.take());
-            self.is_troubled.store(true, Ordering::Release);
-            return;
-        }
-        let mut trouble = self.trouble();
-        change(&mut trouble);
-        self.is_troubled.store(trouble.flush.is_some() || trouble.dispatch.is_some(), Ordering::Release);
-    }
-
-    /// The body of the thread that brings the log to the disk.
-    fn keep_flushing(&self) {
-        let config = &self.config;
-        let is_sync = config.flush_disk_type == FlushDiskType::SyncFlush;
-        let interval = Duration::from_millis(config.flush_interval_commit_log.max(1) as u64);
-        let thorough = Duration::from_millis(config.flush_commit_log_thorough_interval.max(0) as u64);
-        let least_bytes =
-            i64::from(config.flush_commit_log_least_pages.max(0)) * mapped_file::PAGE_BYTES as i64;
-        let mut flushed_at = Instant::now();
-        loop {
-            let (waiting, stop) = self.flush.next_round(interval);
-            let unflushed = self.log.end() - self.flushed_to.load(Ordering::Acquire);
-            let is_due = is_sync || stop || flushed_at.elapsed() >= thorough || unflushed >= least_bytes;
-            if is_due && unflushed > 0 {
-                self.flush_log();
-                flushed_at = Instant::now();
-            }
-            let status = if self.trouble().flush.is_some() {
-                PutStatus::ServiceNotAvailable
-            } else {
-                PutStatus::PutOk
-            };
-            let flushed_to = self.flushed_to.load(Ordering::Acquire);
-            let mut left = Vec::new();
-            for one in waiting {
-                if one.end <= flushed_to || status != PutStatus::PutOk {
-                    // Whoever gave up waiting has had his answer.
-                    let _ = one.done.send(status);
-                } else {
-                    left.push(one);
-                }
-            }
-            self.flush.put_back(left);
-            if stop {
-                return;
-            }
-        }
-    }
-
-    /// Writes the log to disk up to where it ends now.
-    fn flush_log(&self) {
-        let store_timestamp_ms = self.log.last_store_timestamp_ms();
-        let end = self.log.end();
-        let mut from = self.flushed_to.load(Ordering::Acquire);
-        while from < end && self.trouble().flush.is_none() {
-            let Some(file) = self.log.files().at(from as u64) else { return };
-            if let Err(error) = file.sync() {
-                let path = file.path().display();
-                tracing::error!(file = %path, %error,
-                    "the disk did not take the commit log; no messages are taken until the broker is restarted");
-                self.set_trouble(|trouble| trouble.flush = Some(format!("{path}: {error}")));
-                return;
-            }
-            from = end.min(file.from() as i64 + file.length() as i64);
-            self.flushed_to.store(from, Ordering::Release);
-        }
-        self.checkpoint.advance(Part::CommitLog, store_timestamp_ms);
-    }
-
-    /// The body of the thread that brings the queues and the checkpoint to the disk.
-    fn keep_flushing_queues(&self) {
-        let config = &self.config;
-        let interval = Duration::from_millis(config.flush_interval_consume_queue.max(1) as u64);
-        let thorough = Duration::from_millis(config.flush_consume_queue_thorough_interval.max(0) as u64);
-        let least_pages = usize::try_from(config.flush_consume_queue_least_pages).unwrap_or(0);
-        let mut flushed_at = Instant::now();
-        loop {
-            let state = self.standby.state.lock().unwrap_or_else(PoisonError::into_inner);
-            let deadline = Instant::now() + interval;
-            let running = |state: &mut StandbyState| !state.stop && Instant::now() < deadline;
-            let (state, _) = self
-                .standby
-                .changed
-                .wait_timeout_while(state, interval, running)
-                .unwrap_or_else(PoisonError::into_inner);
-            if state.stop {
-                return;
-            }
-            drop(state);
-            let is_thorough = flushed_at.elapsed() >= thorough;
-            if is_thorough {
-                flushed_at = Instant::now();
-            }
-            if let Err(error) = self.flush_queues(if is_thorough { 0 } else { least_pages }) {
-                tracing::error!(%error, "consume queue not written to disk; it is tried again");
-            }
-        }
-    }
-
-    /// Writes queues with so many dirty pages to disk; with 0 all, and then the checkpoint says so.
-    fn flush_queues(&self, least_pages: usize) -> Result<(), Error> {
-        let store_timestamp_ms = self.dispatcher().store_timestamp_ms();
-        for queue in self.queues.all() {
-            queue.flush(least_pages)?;
-        }
-        if least_pages == 0 {
-            self.checkpoint.advance(Part::ConsumeQueues, store_timestamp_ms);
-            self.checkpoint.write()?;
-        }
-        Ok(())
-    }
-
     /// The delay levels.
     pub fn delay_levels(&self) -> &DelayLevels {
         &self.levels
@@ -464,43 +334,6 @@ impl MessageStore {
     /// Bytes of the log that have no entries yet.
     pub fn dispatch_behind_bytes(&self) -> i64 {
         self.log.end() - self.dispatched_to.load(Ordering::Acquire)
-    }
-
-    /// How full the disks are, and what is wrong.
-    pub fn status(&self) -> StoreStatus {
-        let trouble = self.trouble();
-        let reason = trouble.flush.clone().or_else(|| trouble.dispatch.clone());
-        StoreStatus {
-            commit_log_ratio: used_ratio(Path::new(&self.config.store_path_commit_log)),
-            consume_queue_ratio: used_ratio(self.queues.folder()),
-            index_ratio: used_ratio(&Path::new(&self.config.store_path_root_dir).join("index")),
-            reason,
-        }
-    }
-
-    /// Takes a topic's queues away and deletes their files. Messages stay in the log.
-    pub fn delete_topic(&self, topic: &str) -> Result<(), Error> {
-        // Under both locks: no message of the topic is appended or dispatched to a queue that goes away.
-        let mut dispatcher = self.dispatcher();
-        dispatcher.forget_queue();
-        let queues = self.log.while_locked(|| {
-            let queues = self.queues.remove(topic);
-            queues.iter().for_each(|queue| queue.remove());
-            queues
-        });
-        for queue in &queues {
-            queue.delete()?;
-        }
-        drop(dispatcher);
-        let folder = self.queues.folder().join(topic);
-        if is_topic(topic) && folder.exists() {
-            std::fs::remove_dir(&folder).map_err(|source| Error::Io {
-                what: "delete",
-                path: folder,
-                source,
-            })?;
-        }
-        Ok(())
     }
 
     /// Stops taking messages, brings everything to the disk and gives the directory back.
@@ -548,121 +381,6 @@ impl MessageStore {
                 tracing::error!("a thread of the store had panicked");
             }
         }
-    }
-}
-
-/// Opens the log's files; strict, because a file that is passed over is lost in silence.
-fn open_log(folder: &Path, file_bytes: i32) -> Result<Files, Error> {
-    const FILE_MIN_BYTES: usize = mapped_file::PAGE_BYTES;
-    let file_bytes = usize::try_from(file_bytes).unwrap_or(0);
-    if file_bytes < FILE_MIN_BYTES {
-        let text =
-            format!("mapedFileSizeCommitLog is {file_bytes}: at least {FILE_MIN_BYTES} bytes are needed");
-        return Err(Error::Config(text));
-    }
-    let listing = files::list(folder).map_err(|source| Error::Io {
-        what: "read folder",
-        path: folder.to_owned(),
-        source,
-    })?;
-    for name in listing.foreign {
-        tracing::warn!(folder = %folder.display(), name, "not a commit log file, left alone");
-    }
-    let mut offsets: Vec<u64> = Vec::new();
-    for (offset, found) in listing.files {
-        let path = folder.join(files::file_name(offset));
-        if found != file_bytes as u64 {
-            return Err(Error::FileLength { path, found, expected: file_bytes });
-        }
-        if offsets.last().is_some_and(|last| last + file_bytes as u64 != offset) {
-            return Err(Error::FileGap { path });
-        }
-        offsets.push(offset);
-    }
-    Files::open(folder.to_owned(), file_bytes, &offsets)
-}
-
-/// Finds the log's end, gives missing entries, cuts what is not there.
-fn recover_log(
-    config: &MessageStoreConfig,
-    files: &Files,
-    queues: &Queues,
-    checkpoint: &Checkpoint,
-    levels: &DelayLevels,
-    dispatcher: &mut Dispatcher,
-    is_clean: bool,
-) -> Result<i64, Error> {
-    let began = Instant::now();
-    if files.count() == 0 {
-        for queue in queues.all() {
-            tracing::error!(topic = %queue.topic(), queue_id = queue.queue_id(),
-                "consume queue without a commit log deleted");
-            queue.delete()?;
-        }
-        return Ok(0);
-    }
-    let start = recover::starting_point(files, queues, checkpoint, is_clean);
-    let found = recover::walk(files, queues, start, config.check_crc_on_recover, |record| {
-        dispatcher.dispatch(record, queues, levels, None)
-    })?;
-    files.truncate(found.end)?;
-    clear_behind(files, found.end)?;
-    let log_start = files.first().map_or(0, |file| file.from() as i64);
-    for queue in queues.all() {
-        queue.truncate(found.end as i64)?;
-        queue.correct_start(log_start);
-    }
-    let took_ms = began.elapsed().as_millis() as u64;
-    tracing::info!(
-        is_clean,
-        from = start,
-        to = found.end,
-        records = found.records,
-        damaged_bytes = found.damaged_bytes,
-        took_ms,
-        "commit log recovered"
-    );
-    Ok(found.end as i64)
-}
-
-/// Zeros what an old log may have left right behind the end, lest it look like a record after the next stop.
-fn clear_behind(files: &Files, end: u64) -> Result<(), Error> {
-    let Some(file) = files.last().filter(|file| file.from() + file.published() as u64 == end) else {
-        return Ok(());
-    };
-    let at = file.published();
-    let count = mapped_file::PAGE_BYTES.min(file.length() - at);
-    if count == 0 || file.next_data(at) >= at + count {
-        return Ok(());
-    }
-    let path = file.path().to_owned();
-    file.reserve(at + count).map_err(|source| Error::Io { what: "allocate space in", path, source })?;
-    file.write(at, &vec![0; count]);
-    Ok(())
-}
-
-/// Used part of the file system that a path is on; -1 where that cannot be told, as in Java.
-fn used_ratio(path: &Path) -> f64 {
-    match rustix::fs::statvfs(path) {
-        Ok(stat) if stat.f_blocks > 0 => 1.0 - stat.f_bfree as f64 / stat.f_blocks as f64,
-        _ => -1.0,
-    }
-}
-
-/// How full the disks are; printed as Java's remarks print it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoreStatus {
-    pub commit_log_ratio: f64,
-    pub consume_queue_ratio: f64,
-    pub index_ratio: f64,
-    /// Why messages are refused, if they are.
-    pub reason: Option<String>,
-}
-
-impl fmt::Display for StoreStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StoreStatus { commit_log_ratio, consume_queue_ratio, index_ratio, .. } = self;
-        write!(f, "CL: {commit_log_ratio:5.2} CQ: {consume_queue_ratio:5.2} INDEX: {index_ratio:5.2}")
     }
 }
 
