@@ -31,6 +31,9 @@ pub enum Error {
     /// A value's text is not of the field's type.
     #[error("field `{name}` has value `{value}`, which is not {expected}")]
     Value { name: String, value: String, expected: &'static str },
+    /// A value's text is none of an enum's names.
+    #[error("field `{name}` has value `{value}`, which is none of {names}")]
+    Name { name: String, value: String, names: String },
     /// Anything else serde complains of.
     #[error("{0}")]
     Other(String),
@@ -59,7 +62,7 @@ impl StrMap {
         let reader = Reader { map: self, next: 0, keep: None };
         match T::deserialize(MapReader(reader)) {
             // Serde refuses repeated names; Java's map keeps the last. Rare, so found out only here.
-            Err(Error::Other(_)) => {
+            Err(Error::Other(_) | Error::Name { .. }) => {
                 let last: HashMap<&str, usize> =
                     self.iter().enumerate().map(|(index, (name, _))| (name, index)).collect();
                 T::deserialize(MapReader(Reader { map: self, next: 0, keep: Some(last) }))
@@ -284,13 +287,11 @@ impl<'de> de::Deserializer<'de> for ValueReader<'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         if !variants.contains(&self.text) {
-            let message = format!(
-                "field `{}` has value `{}`, which is none of {}",
-                self.name,
-                self.text,
-                variants.join(", ")
-            );
-            return Err(Error::Other(message));
+            return Err(Error::Name {
+                name: self.name.to_owned(),
+                value: self.text.to_owned(),
+                names: variants.join(", "),
+            });
         }
         visitor.visit_enum(self.text.into_deserializer())
     }

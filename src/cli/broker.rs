@@ -9,7 +9,7 @@ use rocketmq::config::store::BrokerRole;
 use rocketmq::config::{self, Entry, Origin};
 use rocketmq::logging::ServerKind;
 
-use super::{EXIT_FAILED, fail, server, settings};
+use super::{EXIT_FAILED, fail, say, server, settings};
 
 /// Java's `System.exit(-3)`.
 const EXIT_SETTINGS: u8 = 253;
@@ -58,11 +58,13 @@ pub fn run(args: &Args) -> ExitCode {
     let sections: [&dyn config::Settings; 4] =
         [&configs.broker, &configs.server, &configs.client, &configs.store];
     if args.print_config_item {
-        print!("{}", config::dump(&sections));
+        loaded.report();
+        say(config::dump(&sections));
         return ExitCode::SUCCESS;
     }
     if args.print_important_config {
-        print!("{}", config::dump_important(&sections));
+        loaded.report();
+        say(config::dump_important(&sections));
         return ExitCode::SUCCESS;
     }
     configs.serialize_type = match settings::serialize_type() {

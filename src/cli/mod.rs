@@ -8,6 +8,7 @@ mod settings;
 mod shutdown;
 mod standalone;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -74,6 +75,12 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes on standard output. Where nobody reads it any more, as behind `| head`, that is nothing to fail for.
+fn say(text: impl std::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
 /// Tells an operator why a program ends, in one line, and gives the exit code.

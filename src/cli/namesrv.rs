@@ -7,7 +7,7 @@ use rocketmq::config;
 use rocketmq::logging::ServerKind;
 use rocketmq::namesrv::{self, Configs};
 
-use super::{EXIT_FAILED, fail, server, settings};
+use super::{EXIT_FAILED, fail, say, server, settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -34,10 +34,11 @@ pub fn run(args: &Args) -> ExitCode {
     };
     if let Some(file) = &args.config_file {
         configs.namesrv.config_store_path = file.display().to_string();
-        println!("load config properties file OK, {}", file.display());
+        say(format_args!("load config properties file OK, {}\n", file.display()));
     }
     if args.print_config_item {
-        print!("{}", config::dump(&[&configs.namesrv, &configs.server]));
+        loaded.report();
+        say(config::dump(&[&configs.namesrv, &configs.server]));
         return ExitCode::SUCCESS;
     }
     configs.serialize_type = match settings::serialize_type() {

@@ -8,7 +8,7 @@ use rocketmq::logging::{self, LogGuard, LogOptions, ServerKind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{EXIT_FAILED, fail};
+use super::{EXIT_FAILED, fail, say};
 
 /// Begins to log. A server whose log cannot be written runs without one, and says so.
 pub fn log(kind: ServerKind) -> Option<LogGuard> {
@@ -101,5 +101,5 @@ where
 /// A line on standard output and in the log, as 4.3.0's boot lines.
 pub fn announce(line: &str) {
     tracing::info!("{line}");
-    println!("{line}");
+    say(format_args!("{line}\n"));
 }

@@ -27,12 +27,21 @@ pub fn load(
         entries.extend(config::file_entries(&path.display().to_string(), &text));
     }
     for word in words {
-        let entry = Entry::of_argument(word)
-            .ok_or_else(|| format!("argument `{word}` is neither an option nor key=value; see --help"))?;
-        entries.push(entry);
+        entries.push(self::word(word)?);
     }
     entries.extend_from_slice(options);
-    let problems = config::load(sections, &entries);
+    apply(sections, &entries)
+}
+
+/// A `key=value` argument.
+pub fn word(word: &str) -> Result<Entry, String> {
+    Entry::of_argument(word)
+        .ok_or_else(|| format!("argument `{word}` is neither an option nor key=value; see --help"))
+}
+
+/// Puts settings from wherever into their sections.
+pub fn apply(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Result<Loaded, String> {
+    let problems = config::load(sections, entries);
     let (errors, warnings): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.kind.is_error());
     if !errors.is_empty() {
         return Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));

@@ -4,11 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use rocketmq::config::Entry;
 use rocketmq::logging::{LogOptions, ServerKind};
 use rocketmq::{broker, namesrv};
 
 use super::broker::defaults;
-use super::{EXIT_FAILED, fail, server, settings};
+use super::{EXIT_FAILED, fail, say, server, settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -35,12 +36,13 @@ struct Both {
 }
 
 pub fn run(args: &Args) -> ExitCode {
-    let (names, configs) = match configs(args) {
+    let (names, configs, loaded) = match configs(args) {
         Ok(configs) => configs,
         Err(error) => return fail(EXIT_FAILED, error),
     };
     let data = PathBuf::from(&configs.store.store_path_root_dir);
     let _log = server::log(ServerKind::Standalone);
+    loaded.report();
     let start = async {
         let namesrv = namesrv::start(names).await.map_err(|error| error.to_string())?;
         let mut configs = configs;
@@ -65,7 +67,7 @@ pub fn run(args: &Args) -> ExitCode {
     )
 }
 
-fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs), String> {
+fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs, settings::Loaded), String> {
     let data =
         std::path::absolute(&args.data).map_err(|error| format!("{}: {error}", args.data.display()))?;
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
@@ -83,19 +85,9 @@ fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs), String> {
     configs.store.store_path_root_dir = text(data.clone());
     configs.store.store_path_commit_log = text(data.join("commitlog"));
     let broker::Configs { broker, server, client, store, .. } = &mut configs;
-    let problems = rocketmq::config::load(
-        &mut [broker, server, client, store],
-        &args.words.iter().map(|word| word_entry(word)).collect::<Result<Vec<_>, _>>()?,
-    );
-    match problems.into_iter().find(|problem| problem.kind.is_error()) {
-        Some(problem) => Err(problem.to_string()),
-        None => Ok((names, configs)),
-    }
-}
-
-fn word_entry(word: &str) -> Result<rocketmq::config::Entry, String> {
-    rocketmq::config::Entry::of_argument(word)
-        .ok_or_else(|| format!("argument `{word}` is neither an option nor key=value; see --help"))
+    let words: Result<Vec<Entry>, String> = args.words.iter().map(|word| settings::word(word)).collect();
+    let loaded = settings::apply(&mut [broker, server, client, store], &words?)?;
+    Ok((names, configs, loaded))
 }
 
 /// Says what runs, and how to use it.
@@ -109,11 +101,17 @@ fn announce(both: &Both, data: &Path) {
     ));
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rocketmq"));
     let program = program.display();
-    println!();
-    println!("  send messages      {program} example quickstart-producer -n {names} -c 10");
-    println!("  receive them       {program} example quickstart-consumer -n {names} -c 10");
-    println!("  Java clients       producer.setNamesrvAddr(\"{names}\")");
-    println!("  data               {}", data.display());
-    println!("  logs               {}", LogOptions::from_env().dir.display());
-    println!("  stop               Ctrl-C, or kill {}", std::process::id());
+    say(format_args!(
+        "
+  send messages      {program} example quickstart-producer -n {names} -c 10
+  receive them       {program} example quickstart-consumer -n {names} -c 10
+  Java clients       producer.setNamesrvAddr(\"{names}\")
+  data               {}
+  logs               {}
+  stop               Ctrl-C, or kill {}
+",
+        data.display(),
+        LogOptions::from_env().dir.display(),
+        std::process::id()
+    ));
 }

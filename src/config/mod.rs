@@ -288,6 +288,7 @@ fn set(section: &mut dyn Settings, key: &str, value: &str) -> Result<(), String>
     map.set(key, value);
     section.set_all(&map).map_err(|error| match error {
         Error::Value { expected, .. } => format!("is not {expected}"),
+        Error::Name { names, .. } => format!("is none of {names}"),
         error => error.to_string(),
     })
 }
