@@ -153,12 +153,14 @@ impl MessageStore {
         let abort = root.join("abort");
         let is_clean = !abort.exists();
         let checkpoint = Checkpoint::open(&root.join("checkpoint"))?;
-        let files = open::open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
+        let files =
+            open::open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
         let queue_file_bytes = usize::try_from(config.maped_file_size_consume_queue)
             .map_err(|_| Error::Config("mapedFileSizeConsumeQueue is negative".to_owned()))?;
         let queues = Queues::open(root.join("consumequeue"), queue_file_bytes)?;
         let mut dispatcher = Dispatcher::new(0);
-        let end = open::recover_log(&config, &files, &queues, &checkpoint, &levels, &mut dispatcher, is_clean)?;
+        let end =
+            open::recover_log(&config, &files, &queues, &checkpoint, &levels, &mut dispatcher, is_clean)?;
         std::fs::write(&abort, []).map_err(|source| Error::Io { what: "create", path: abort, source })?;
         let memory_bytes = options.memory_bytes.unwrap_or_else(|| rustix::system::sysinfo().totalram as u64);
         let store = Arc::new(MessageStore {
