@@ -193,6 +193,8 @@ final class Sender {
     static DefaultMQProducer start(Options options) throws Exception {
         DefaultMQProducer producer = new DefaultMQProducer("quickstart_producer");
         producer.setNamesrvAddr(options.namesrv);
+        // What is looked at is what comes back, not how soon: a busy machine must not fail it.
+        producer.setSendMsgTimeout(30_000);
         producer.start();
         return producer;
     }

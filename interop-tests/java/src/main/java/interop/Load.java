@@ -21,6 +21,8 @@ public final class Load {
         Random random = new Random(Long.parseLong(args[3]));
         DefaultMQProducer producer = new DefaultMQProducer("interop_load");
         producer.setNamesrvAddr(args[0]);
+        // A busy machine must not fail it.
+        producer.setSendMsgTimeout(30_000);
         producer.start();
         boolean good = true;
         for (int sent = 0; sent < count; ) {
