@@ -86,6 +86,10 @@ live! {
     auto_create_subscription_group: AtomicBool as bool;
     /// Half messages are refused.
     reject_transaction_message: AtomicBool as bool;
+    /// Half messages younger than this are left alone, ms.
+    transaction_time_out: AtomicI64 as i64;
+    /// Times that a producer is asked what becomes of a half message.
+    transaction_check_max: AtomicI32 as i32;
     /// A pull that finds nothing is held as long as it asks for.
     long_polling_enable: AtomicBool as bool;
     /// How long it is held otherwise, ms.

@@ -15,6 +15,7 @@ pub mod schedule;
 pub mod stats;
 pub mod subscription_group;
 pub mod topic_config;
+pub mod transaction;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use self::schedule::Schedule;
 use self::stats::Stats;
 use self::subscription_group::SubscriptionGroups;
 use self::topic_config::{TopicError, TopicTable};
+use self::transaction::Transactions;
 use crate::clock::Clock;
 use crate::config::broker::BrokerConfig;
 use crate::config::store::MessageStoreConfig;
@@ -64,6 +66,7 @@ pub struct Broker {
     pub locks: QueueLocks,
     pub holds: Arc<Holds>,
     pub schedule: Arc<Schedule>,
+    pub transactions: Transactions,
     pub stats: Stats,
     pub pools: Pools,
     clock: Clock,

@@ -13,7 +13,7 @@ use super::consumer_offset::ConsumerOffsets;
 use super::consumers::Consumers;
 use super::live::{Configs, Live};
 use super::long_polling::Holds;
-use super::processor::{self, Pools};
+use super::processor::{self, Pools, end_transaction};
 use super::producers::Producers;
 use super::queue_lock::QueueLocks;
 use super::register::{Identity, Mode, Registrar};
@@ -21,6 +21,7 @@ use super::schedule::{self, Schedule};
 use super::stats::Stats;
 use super::subscription_group::SubscriptionGroups;
 use super::topic_config::{BuiltIn, TopicTable};
+use super::transaction::Transactions;
 use super::{Broker, Notes, address};
 use crate::clock::Clock;
 use crate::config::broker::BrokerConfig;
@@ -226,6 +227,7 @@ fn assemble(
         locks: QueueLocks::new(clock.clone()),
         holds: Arc::new(Holds::default()),
         schedule: Arc::new(schedule),
+        transactions: Transactions::default(),
         stats: Stats::new(),
         pools: Pools::new(&config),
         registrar: Registrar::new(identity, &config.namesrv_addr, &configs.client, configs.serialize_type),
@@ -272,6 +274,14 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
     // Offsets, and whatever could not be written when it changed.
     jobs.spawn(every(offsets_every, Arc::clone(broker), save));
     jobs.spawn(every(SCAN_CLIENTS_EVERY, Arc::clone(broker), |broker| async move { broker.scan_clients() }));
+    let checks_ms = i32::try_from(broker.config.transaction_check_interval).unwrap_or(i32::MAX);
+    // Not earlier: after a restart of ours the producers come back with their next heartbeats.
+    jobs.spawn(every_from(
+        millis(checks_ms, 60_000),
+        millis(checks_ms, 60_000),
+        Arc::clone(broker),
+        end_transaction::check_transactions,
+    ));
     jobs.spawn(every(SAMPLE_EVERY, Arc::clone(broker), |broker| async move {
         let now_ms = broker.now_ms();
         broker.stats.sample(now_ms, local_day(now_ms));
@@ -281,7 +291,16 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
 
 /// Runs a job again and again, for the first time after one period or ten seconds.
 async fn every<F: Future<Output = ()>>(period: Duration, broker: Arc<Broker>, job: fn(Arc<Broker>) -> F) {
-    let mut due = interval_at(Instant::now() + period.min(FIRST_JOB_AFTER), period);
+    every_from(period.min(FIRST_JOB_AFTER), period, broker, job).await;
+}
+
+async fn every_from<F: Future<Output = ()>>(
+    first: Duration,
+    period: Duration,
+    broker: Arc<Broker>,
+    job: fn(Arc<Broker>) -> F,
+) {
+    let mut due = interval_at(Instant::now() + first, period);
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         due.tick().await;

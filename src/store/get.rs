@@ -3,7 +3,8 @@
 
 use super::consume_queue::{ConsumeQueue, UNIT_BYTES, Unit};
 use super::mapped_file::MappedSlice;
-use super::{MessageStore, record};
+use super::record::Record;
+use super::{MessageStore, record, recover};
 use crate::config::store::BrokerRole;
 
 /// Bytes of entries that one call walks at the least, however few messages are asked for.
@@ -219,6 +220,21 @@ impl MessageStore {
     /// The whole record at a place of the log, if a message begins there.
     pub fn message_at(&self, commit_log_offset: i64) -> Option<MappedSlice> {
         self.log.record_at(commit_log_offset)
+    }
+
+    /// Shows every record that begins at a place of the log or behind it, up to where the log ends now.
+    pub fn for_each_record(&self, from: i64, mut look: impl FnMut(&Record<'_>)) {
+        let end = self.log.end();
+        let mut next = recover::next_record(self.log.files(), from.max(self.log.start()).max(0), i64::MIN);
+        while let Some(at) = next.filter(|at| *at < end) {
+            next = match self.log.record_at(at).as_deref().and_then(record::parse) {
+                Some(record) => {
+                    look(&record);
+                    Some(at + record.length() as i64)
+                }
+                None => recover::next_record(self.log.files(), at, i64::MIN).filter(|found| *found > at),
+            };
+        }
     }
 
     /// When an entry's message was stored, ms; -1 where there is none.

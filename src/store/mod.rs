@@ -212,6 +212,11 @@ impl MessageStore {
         }
     }
 
+    /// Milliseconds since 1970, by the store's clock.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// The store's settings.
     pub fn config(&self) -> &MessageStoreConfig {
         &self.config

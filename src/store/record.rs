@@ -96,6 +96,19 @@ pub fn encode(content: &Content<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(content.properties.as_bytes());
 }
 
+/// A whole record as it stands in the log.
+pub fn encoded(
+    content: &Content<'_>,
+    queue_offset: i64,
+    commit_log_offset: i64,
+    store_timestamp_ms: i64,
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(content, &mut bytes);
+    stamp(&mut bytes, queue_offset, commit_log_offset, store_timestamp_ms);
+    bytes
+}
+
 /// Gives an encoded record what only the log knows.
 pub fn stamp(record: &mut [u8], queue_offset: i64, commit_log_offset: i64, store_timestamp_ms: i64) {
     record[AT_QUEUE_OFFSET..AT_QUEUE_OFFSET + 8].copy_from_slice(&queue_offset.to_be_bytes());
@@ -202,6 +215,11 @@ impl<'a> Record<'a> {
         i64_at(self.bytes, AT_STORE_TIMESTAMP)
     }
 
+    /// Place of the half message whose commit this is.
+    pub fn prepared_transaction_offset(&self) -> i64 {
+        i64_at(self.bytes, 76)
+    }
+
     /// Body as sent.
     pub fn body(&self) -> &'a [u8] {
         &self.bytes[AT_BODY..AT_BODY + self.body_length]
@@ -249,10 +267,7 @@ mod tests {
     }
 
     fn encoded() -> Vec<u8> {
-        let mut bytes = Vec::new();
-        encode(&content(), &mut bytes);
-        stamp(&mut bytes, 7, 1000, 1_795_391_897_067);
-        bytes
+        super::encoded(&content(), 7, 1000, 1_795_391_897_067)
     }
 
     #[test]

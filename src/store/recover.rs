@@ -97,7 +97,7 @@ pub fn next_record(files: &Files, from: i64, since_ms: i64) -> Option<i64> {
             let start = found - 4;
             let offset = file.from() as i64 + start as i64;
             if let Found::Message(record) = record::find(&bytes[start..], offset)
-                && record.store_timestamp_ms() >= since_ms - CLOCK_MARGIN_MS
+                && record.store_timestamp_ms() >= since_ms.saturating_sub(CLOCK_MARGIN_MS)
                 && record.crc_is_right()
             {
                 return Some(offset);

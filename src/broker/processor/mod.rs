@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod client_manage;
 pub mod consumer_manage;
+pub mod end_transaction;
 pub mod pull;
 pub mod query;
 pub mod send;
@@ -27,6 +28,8 @@ pub struct Pools {
     pub pull: Arc<Pool>,
     /// Messages looked up.
     pub query: Arc<Pool>,
+    /// Transactions ended: their half messages may lie far back.
+    pub transaction: Arc<Pool>,
     /// Administration. Java's queue has no end; ours is far beyond what tools send.
     pub admin: Arc<Pool>,
 }
@@ -42,17 +45,25 @@ impl Pools {
         Pools {
             pull: Pool::new("pull", pull, size(config.pull_thread_pool_queue_capacity)),
             query: Pool::new("query", query, size(config.query_thread_pool_queue_capacity)),
+            transaction: Pool::new(
+                "transaction",
+                TRANSACTION_THREADS,
+                size(config.send_thread_pool_queue_capacity),
+            ),
             admin: Pool::new("admin", admin, ADMIN_QUEUE_CAPACITY),
         }
     }
 }
 
+/// One after the other is the rule of transactions; the rest of the work is reading.
+const TRANSACTION_THREADS: usize = 4;
 const ADMIN_QUEUE_CAPACITY: usize = 10_000;
 
 /// The table.
 #[rustfmt::skip]
 pub fn router(broker: Arc<Broker>) -> Router<Broker> {
     let query = &Arc::clone(&broker.pools.query);
+    let transaction = &Arc::clone(&broker.pools.transaction);
     let admin = &Arc::clone(&broker.pools.admin);
     Router::new(broker)
         .on_command(RequestCode::SendMessage, send::send_message)
@@ -72,6 +83,7 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on(RequestCode::HeartBeat, client_manage::heart_beat)
         .on(RequestCode::UnregisterClient, client_manage::unregister_client)
         .on(RequestCode::ConsumerSendMsgBack, send::consumer_send_msg_back)
+        .on_blocking(RequestCode::EndTransaction, transaction, end_transaction::end_transaction)
         .on(RequestCode::GetConsumerListByGroup, consumer_manage::get_consumer_list_by_group)
         .on(RequestCode::LockBatchMq, lock::lock_batch_mq)
         .on(RequestCode::UnlockBatchMq, lock::unlock_batch_mq)

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::broker::transaction::Transactions;
 use crate::broker::{Broker, ipv4};
 use crate::protocol::body::topic::{TopicConfig, TopicFilterType};
 use crate::protocol::header::send::{
@@ -97,12 +98,16 @@ fn store_message(
         dead_letter = dead_letter_topic(broker, group)?;
         (message.topic, message.queue_id) = (&dead_letter, 0);
     }
-    if is_half_message(message.properties) {
+    if !is_half_message(message.properties) {
+        return Ok(Stored { result: timed(broker, || broker.store.put(&message)), queue_id });
+    }
+    if broker.live.reject_transaction_message() {
         let remark =
             format!("the broker[{}] sending transaction message is forbidden", broker.config.broker_ip1);
         return Err(Fault::new(ResponseCode::NoPermission, remark));
     }
-    Ok(Stored { result: timed(broker, || broker.store.put(&message)), queue_id })
+    // The producer is told the queue of its own topic, and the half message's offset.
+    Ok(Stored { result: timed(broker, || Transactions::prepare(&broker.store, &message)), queue_id })
 }
 
 /// Counts how long a put takes, for runtime info.
@@ -233,8 +238,7 @@ fn dead_letter_topic(broker: &Arc<Broker>, group: &str) -> Result<String, Fault>
     }
 }
 
-/// Half messages belong to the transaction service, which this broker does not run yet: to store one as a
-/// plain message would show it to consumers before it is committed.
+/// Whether a message waits for its producer's decision before consumers may see it.
 fn is_half_message(properties: &str) -> bool {
     // The name alone is rare enough to spare all other messages the walk over their properties.
     properties.contains(message::PROPERTY_TRANSACTION_PREPARED)
