@@ -1,3 +1,5 @@
+//! Transactions end once, as their producers say, whatever is killed when.
+
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
