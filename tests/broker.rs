@@ -16,6 +16,8 @@ use rocketmq::config::broker::BrokerConfig;
 use rocketmq::config::remoting::NettyServerConfig;
 use rocketmq::config::store::MessageStoreConfig;
 use rocketmq::protocol::header::NoHeader;
+use rocketmq::protocol::header::query::QueryMessageResponseHeader;
+use rocketmq::protocol::message::messages;
 use rocketmq::protocol::request_code::RequestCode;
 use rocketmq::remoting::codec;
 use rocketmq::remoting::server::{Bound, Server, ServerOptions};
@@ -624,4 +626,65 @@ fn a_taken_port_is_named() {
     configs.server.listen_port = 0;
     let running = fixture.runtime.block_on(broker::start(configs)).unwrap();
     assert!(fixture.runtime.block_on(running.stop()));
+}
+
+#[test]
+fn messages_are_found_by_key() {
+    let fixture = Fixture::new();
+    let broker = fixture.running().broker();
+    let put = |topic: &str, properties: &str| {
+        let result = broker.store.put(&NewMessage {
+            topic,
+            queue_id: 0,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp_ms: 0,
+            born_host: broker.store_host,
+            store_host: broker.store_host,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body: b"x",
+            properties,
+        });
+        broker.store.dispatch();
+        (result.commit_log_offset, result.store_timestamp_ms)
+    };
+    let first = put("T", "KEYS\u{1}a b\u{2}").0;
+    let second = put("T", "UNIQ_KEY\u{1}u\u{2}KEYS\u{1}a\u{2}").0;
+    let (third, newest_ms) = put("U", "KEYS\u{1}a\u{2}");
+    let mut client = fixture.connect();
+    let mut query = |topic: &str, key: &str, max_num: i32, end_timestamp: i64, unique: bool| {
+        let (max_num, end) = (max_num.to_string(), end_timestamp.to_string());
+        let mut fields = vec![
+            ("topic", topic),
+            ("key", key),
+            ("maxNum", &max_num),
+            ("beginTimestamp", "0"),
+            ("endTimestamp", &end),
+        ];
+        if unique {
+            fields.push(("_UNIQUE_KEY_QUERY", "true"));
+        }
+        let answer = client.call(RequestCode::QueryMessage, &fields, "");
+        let newest: QueryMessageResponseHeader = answer.header().unwrap();
+        assert_eq!(
+            (newest.index_last_update_phyoffset, newest.index_last_update_timestamp),
+            (third, newest_ms)
+        );
+        let found: Vec<i64> =
+            messages(&answer.body).map(|message| message.unwrap().commit_log_offset).collect();
+        assert_eq!(answer.code, if found.is_empty() { 22 } else { 0 });
+        found
+    };
+    let end = i64::MAX;
+    assert_eq!(query("T", "a", 32, end, false), [first, second]);
+    assert_eq!(query("T", "a", 1, end, false), [second]);
+    assert_eq!(query("T", "b", i32::MAX, end, false), [first]);
+    assert_eq!(query("T", "u", 0, end, true), [second]);
+    assert_eq!(query("U", "a", 32, end, false), [third]);
+    for (topic, key, max_num, end) in
+        [("T", "c", 32, end), ("V", "a", 32, end), ("T", "a", -1, end), ("T", "a", 32, 5)]
+    {
+        assert!(query(topic, key, max_num, end, false).is_empty(), "{topic} {key} {max_num} {end}");
+    }
 }

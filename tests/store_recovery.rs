@@ -458,3 +458,54 @@ fn a_deleted_topic_begins_anew() {
     assert_eq!(read_all(&store), numbers(40..48));
     assert_eq!(store.max_offset("TopicTest", 0), 2);
 }
+
+/// Clean and unclean stops, the index as it was, cut, gone, or of a broker that had none.
+#[test]
+fn messages_are_found_by_their_keys_after_every_stop() {
+    let with_keys = |number: i64| format!("UNIQ_KEY\u{1}u{number}\u{2}KEYS\u{1}k{} all\u{2}", number % 3);
+    for is_clean in [true, false] {
+        for damage in ["none", "missing", "short", "off before"] {
+            let folder = tempfile::tempdir().unwrap();
+            let settings = |message_index_enable| MessageStoreConfig {
+                message_index_enable,
+                max_hash_slot_num: 50,
+                max_index_num: 200,
+                max_msgs_num_batch: 1000,
+                ..config(folder.path())
+            };
+            let open = |is_on| MessageStore::open(settings(is_on), OpenOptions::default()).unwrap();
+            let store = open(damage != "off before");
+            for number in 0..300 {
+                let properties = with_keys(number);
+                let keyed = NewMessage { properties: &properties, ..message("T", 0, b"x") };
+                assert_eq!(store.put(&keyed).status, PutStatus::PutOk);
+            }
+            store.dispatch();
+            if is_clean {
+                store.shutdown().unwrap()
+            } else {
+                store.abandon()
+            }
+            drop(store);
+            let mut files: Vec<PathBuf> = std::fs::read_dir(folder.path().join("index"))
+                .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
+                .unwrap_or_default();
+            files.sort();
+            match damage {
+                "missing" => files.iter().for_each(|file| std::fs::remove_file(file).unwrap()),
+                "short" => {
+                    std::fs::OpenOptions::new().write(true).open(&files[1]).unwrap().set_len(90).unwrap();
+                }
+                _ => assert_eq!(files.len(), if damage == "none" { 5 } else { 0 }),
+            }
+            let store = open(true);
+            let count = |key: &str| store.find_by_key("T", key, 1000, 0, i64::MAX).messages.len();
+            let context = format!("clean {is_clean}, {damage}");
+            assert_eq!((count("all"), count("k1"), count("no")), (300, 100, 0), "{context}");
+            assert!((0..300).all(|number| count(&format!("u{number}")) == 1), "{context}");
+            let found = store.find_by_key("T", "all", 2, 0, i64::MAX);
+            let newest = found.messages.last().unwrap().0;
+            assert_eq!((found.messages.len(), found.index_last_update_offset), (2, newest), "{context}");
+        }
+    }
+}

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::commit_log::CommitLog;
 use super::consume_queue::{ConsumeQueue, Put, Unit};
 use super::delay::DelayLevels;
+use super::index::Index;
 use super::mapped_file::MappedFile;
 use super::queues::Queues;
 use super::record::{self, Found, Record};
@@ -31,6 +32,16 @@ pub struct Dispatcher {
     store_timestamp_ms: i64,
     /// Names that are no topics, met in the log and reported once.
     reported: HashSet<Vec<u8>>,
+}
+
+/// What records are given to.
+#[derive(Clone, Copy)]
+pub struct Targets<'a> {
+    pub queues: &'a Queues,
+    /// Unless `messageIndexEnable` is off.
+    pub index: Option<&'a Index>,
+    pub levels: &'a DelayLevels,
+    pub listener: Option<&'a dyn ArrivalListener>,
 }
 
 /// What a round of dispatching left.
@@ -64,14 +75,7 @@ impl Dispatcher {
     }
 
     /// Gives up to `limit` records their entries. After an error the same record is the next one.
-    pub fn run(
-        &mut self,
-        log: &CommitLog,
-        queues: &Queues,
-        levels: &DelayLevels,
-        listener: Option<&dyn ArrivalListener>,
-        limit: usize,
-    ) -> Result<Left, Error> {
+    pub fn run(&mut self, log: &CommitLog, targets: &Targets<'_>, limit: usize) -> Result<Left, Error> {
         for _ in 0..limit {
             if self.position >= log.end() {
                 return Ok(Left::Nothing);
@@ -81,7 +85,7 @@ impl Dispatcher {
             let bytes = file.bytes(at, file.published() - at).unwrap_or(&[]);
             match record::find(bytes, self.position) {
                 Found::Message(record) => {
-                    self.dispatch(&record, queues, levels, listener)?;
+                    self.dispatch(&record, targets)?;
                     self.position += record.length() as i64;
                 }
                 Found::Blank => self.position = file.from() as i64 + file.length() as i64,
@@ -111,35 +115,35 @@ impl Dispatcher {
     }
 
     /// Gives one record its entry.
-    pub fn dispatch(
-        &mut self,
-        record: &Record<'_>,
-        queues: &Queues,
-        levels: &DelayLevels,
-        listener: Option<&dyn ArrivalListener>,
-    ) -> Result<(), Error> {
+    pub fn dispatch(&mut self, record: &Record<'_>, targets: &Targets<'_>) -> Result<(), Error> {
         // Half messages and rollbacks of old logs have no place in a queue; a committed message has.
         let transaction = record.sys_flag() & SYS_FLAG_TRANSACTION_MASK;
         if transaction != 0 && transaction != message::SYS_FLAG_TRANSACTION_COMMIT {
-            return Ok(());
+            return self.index(record, targets);
         }
         let Some(topic) = record.topic().filter(|topic| super::is_topic(topic) && record.queue_id() >= 0)
         else {
             self.report(record);
             return Ok(());
         };
-        let queue = self.queue_of(queues, topic, record.queue_id());
-        let tags_code = tags_code(record, topic, levels);
+        // Before the queue: who finds the message there finds it by its keys, too.
+        self.index(record, targets)?;
+        let queue = self.queue_of(targets.queues, topic, record.queue_id());
+        let tags_code = tags_code(record, topic, targets.levels);
         let unit =
             Unit { commit_log_offset: record.commit_log_offset(), length: record.length() as i32, tags_code };
         let put = queue.put(record.queue_offset(), unit)?;
         self.store_timestamp_ms = record.store_timestamp_ms();
         if put == Put::Written
-            && let Some(listener) = listener
+            && let Some(listener) = targets.listener
         {
             listener.arriving(topic, record.queue_id(), queue.max_offset(), tags_code);
         }
         Ok(())
+    }
+
+    fn index(&self, record: &Record<'_>, targets: &Targets<'_>) -> Result<(), Error> {
+        targets.index.map_or(Ok(()), |index| index.put(record))
     }
 
     fn queue_of(&mut self, queues: &Queues, topic: &str, queue_id: i32) -> Arc<ConsumeQueue> {

@@ -196,12 +196,24 @@ impl MessageStore {
     /// Writes queues with so many dirty pages to disk; with 0 all, and then the checkpoint says so.
     pub(super) fn flush_queues(&self, least_pages: usize) -> Result<(), Error> {
         let store_timestamp_ms = self.dispatcher().store_timestamp_ms();
+        self.flush_index(least_pages == 0)?;
         for queue in self.queues.all() {
             queue.flush(least_pages)?;
         }
         if least_pages == 0 {
             self.checkpoint.advance(Part::ConsumeQueues, store_timestamp_ms);
             self.checkpoint.write()?;
+        }
+        Ok(())
+    }
+    /// Writes full index files to disk, and with `all` the newest one, too.
+    fn flush_index(&self, all: bool) -> Result<(), Error> {
+        let Some(index) = &self.index else { return Ok(()) };
+        let complete = index.complete();
+        let flushed_ms = index.flush(all)?;
+        if all {
+            self.checkpoint.advance(Part::Index, flushed_ms);
+            self.checkpoint.set_complete(complete);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 use super::consume_queue::{ConsumeQueue, UNIT_BYTES, Unit};
 use super::mapped_file::MappedSlice;
 use super::record::Record;
-use super::{MessageStore, record, recover};
+use super::{MessageStore, index, record, recover};
 use crate::config::store::BrokerRole;
 
 /// Bytes of entries that one call walks at the least, however few messages are asked for.
@@ -65,6 +65,17 @@ pub struct GetResult {
     pub messages: Vec<MappedSlice>,
     pub message_count: usize,
     pub bytes: usize,
+}
+
+/// What a look into the index found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Places in the log and whole records, in order.
+    pub messages: Vec<(i64, MappedSlice)>,
+    /// Store time of the newest indexed message, ms.
+    pub index_last_update_timestamp_ms: i64,
+    /// Commit-log offset of the newest indexed message.
+    pub index_last_update_offset: i64,
 }
 
 impl MessageStore {
@@ -235,6 +246,34 @@ impl MessageStore {
                 None => recover::next_record(self.log.files(), at, i64::MIN).filter(|found| *found > at),
             };
         }
+    }
+
+    /// Messages of a topic with a key that were stored within a time, in the log's order; the newest where there are
+    /// more than `max`.
+    pub fn find_by_key(&self, topic: &str, key: &str, max: usize, begin_ms: i64, end_ms: i64) -> Found {
+        let mut found = Found::default();
+        let Some(index) = &self.index else { return found };
+        let max = max.min(usize::try_from(self.config.max_msgs_num_batch).unwrap_or(0));
+        let times = begin_ms..=end_ms;
+        let (newest_ms, newest_offset) = index.query(topic, key, begin_ms, end_ms, |offset| {
+            // Different keys may have one hash, and a damaged entry any place.
+            let is_asked_for = |record: &Record<'_>| {
+                record.topic() == Some(topic)
+                    && times.contains(&record.store_timestamp_ms())
+                    && index::keys(record.properties()).any(|one| one == key)
+            };
+            let is_known = found.messages.iter().any(|(known, _)| *known == offset);
+            if let Some(slice) =
+                self.log.record_at(offset).filter(|_| !is_known && found.messages.len() < max)
+                && record::parse(&slice).is_some_and(|record| is_asked_for(&record))
+            {
+                found.messages.push((offset, slice));
+            }
+            found.messages.len() < max
+        });
+        found.messages.sort_unstable_by_key(|(offset, _)| *offset);
+        (found.index_last_update_timestamp_ms, found.index_last_update_offset) = (newest_ms, newest_offset);
+        found
     }
 
     /// When an entry's message was stored, ms; -1 where there is none.

@@ -1,5 +1,6 @@
 //! One file of fixed size, mapped into memory (Java: `MappedFile`). The only file of the project with `unsafe`:
-//! everything above works on what is offered here. It does not know what its bytes mean.
+//! everything above works on what is offered here. It does not know what its bytes mean. [`MappedFile`] is for what is
+//! written once, [`MappedCells`] for numbers that change in place.
 //!
 //! A byte is written through the map only after its disk space was really allocated ([`MappedFile::reserve`]),
 //! so that a full disk is an error of `reserve` and never a SIGBUS in the middle of a message. Bytes become
@@ -10,7 +11,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::MmapRaw;
@@ -34,17 +35,45 @@ pub struct MappedFile {
     reserving: Mutex<()>,
 }
 
+/// Opens or creates a file, gives it its full length without taking disk space, and maps it.
+fn open_mapped(path: &Path, length: usize) -> io::Result<(File, MmapRaw)> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    if file.metadata()?.len() < length as u64 {
+        file.set_len(length as u64)?;
+    }
+    let map = memmap2::MmapOptions::new().len(length).map_raw(&file)?;
+    Ok((file, map))
+}
+
+/// Takes disk space for a part of a file.
+fn allocate(file: &File, start: usize, end: usize) -> io::Result<()> {
+    let (at, count) = (start as u64, (end - start) as u64);
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, at, count) {
+        Ok(()) => Ok(()),
+        // A file system that cannot promise space gets the pages written: what is there stays.
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => rewrite(file, start, end),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn rewrite(file: &File, start: usize, end: usize) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    let mut page = [0; PAGE_BYTES];
+    for at in (start..end).step_by(PAGE_BYTES) {
+        let count = PAGE_BYTES.min(end - at);
+        file.read_exact_at(&mut page[..count], at as u64)?;
+        file.write_all_at(&page[..count], at as u64)?;
+    }
+    Ok(())
+}
+
 impl MappedFile {
     /// Opens or creates a file and gives it its full length, without taking disk space.
     pub fn open(path: &Path, from: u64, length: usize) -> io::Result<MappedFile> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        if file.metadata()?.len() < length as u64 {
-            file.set_len(length as u64)?;
-        }
-        let map = memmap2::MmapOptions::new().len(length).map_raw(&file)?;
+        let (file, map) = open_mapped(path, length)?;
         Ok(MappedFile {
             path: path.to_owned(),
             file,
@@ -92,25 +121,8 @@ impl MappedFile {
         if end <= start {
             return Ok(());
         }
-        let (at, count) = (start as u64, (end - start) as u64);
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, at, count) {
-            Ok(()) => {}
-            // A file system that cannot promise space gets the pages written: what is there stays.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => self.rewrite(start, end)?,
-            Err(error) => return Err(error.into()),
-        }
+        allocate(&self.file, start, end)?;
         self.reserved.store(end, Ordering::Release);
-        Ok(())
-    }
-
-    fn rewrite(&self, start: usize, end: usize) -> io::Result<()> {
-        use std::os::unix::fs::FileExt;
-        let mut page = [0; PAGE_BYTES];
-        for at in (start..end).step_by(PAGE_BYTES) {
-            let count = PAGE_BYTES.min(end - at);
-            self.file.read_exact_at(&mut page[..count], at as u64)?;
-            self.file.write_all_at(&page[..count], at as u64)?;
-        }
         Ok(())
     }
 
@@ -218,6 +230,83 @@ impl std::fmt::Debug for MappedSlice {
     }
 }
 
+/// A mapped file of big-endian numbers that are changed in place. Single numbers of 32 bits are read and written whole;
+/// which of them belong together is the caller's to know. One writes, any number read.
+pub struct MappedCells {
+    path: PathBuf,
+    file: File,
+    map: MmapRaw,
+    /// Bytes from the start whose disk space is certain. Changed by the writer.
+    reserved: AtomicUsize,
+}
+
+impl MappedCells {
+    /// Opens or creates a file of a length that is a multiple of four.
+    pub fn open(path: &Path, length: usize) -> io::Result<MappedCells> {
+        let (file, map) = open_mapped(path, length)?;
+        Ok(MappedCells { path: path.to_owned(), file, map, reserved: AtomicUsize::new(0) })
+    }
+
+    /// Where the file lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes from the start whose disk space is certain.
+    pub fn reserved(&self) -> usize {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
+    /// Makes the disk space of the first `end` bytes certain.
+    pub fn reserve(&self, end: usize) -> io::Result<()> {
+        let start = self.reserved.load(Ordering::Relaxed);
+        let end = end.next_multiple_of(PAGE_BYTES).min(self.map.len());
+        if end > start {
+            allocate(&self.file, start, end)?;
+            self.reserved.store(end, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn cell(&self, at: usize) -> &AtomicU32 {
+        assert!(at.is_multiple_of(4) && at + 4 <= self.map.len(), "{at} of {:?}", self.path);
+        // SAFETY: the four bytes lie in the map, which lives as long as `self`, and are aligned, as the map begins on
+        // a page. This process touches the file's bytes through these atomics only; other brokers are kept out by the
+        // lock file.
+        unsafe { AtomicU32::from_ptr(self.map.as_mut_ptr().add(at).cast()) }
+    }
+
+    /// The number at a place.
+    pub fn i32(&self, at: usize) -> i32 {
+        i32::from_be(self.cell(at).load(Ordering::Acquire).cast_signed())
+    }
+
+    /// The number of 64 bits at a place. One that is just being written may be read half old, half new.
+    pub fn i64(&self, at: usize) -> i64 {
+        i64::from(self.i32(at)) << 32 | i64::from(self.i32(at + 4).cast_unsigned())
+    }
+
+    /// Changes a number whose space is reserved.
+    ///
+    /// # Panics
+    /// If it is not: that would be a writer's mistake, and on a full disk the end of the process.
+    pub fn set_i32(&self, at: usize, value: i32) {
+        assert!(at + 4 <= self.reserved.load(Ordering::Relaxed), "{at} of {:?}", self.path);
+        self.cell(at).store(value.to_be().cast_unsigned(), Ordering::Release);
+    }
+
+    /// Changes a number of 64 bits.
+    pub fn set_i64(&self, at: usize, value: i64) {
+        self.set_i32(at, (value >> 32) as i32);
+        self.set_i32(at + 4, value as i32);
+    }
+
+    /// Writes what was changed to the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,7 +340,7 @@ mod tests {
     #[test]
     fn reserving_keeps_what_is_there() {
         let (_folder, file) = file(2 * PAGE_BYTES);
-        file.rewrite(0, PAGE_BYTES).unwrap();
+        rewrite(&file.file, 0, PAGE_BYTES).unwrap();
         file.reserve(1).unwrap();
         file.write(0, b"kept");
         file.reserve(2 * PAGE_BYTES).unwrap();
@@ -259,6 +348,28 @@ mod tests {
         file.publish(4);
         assert_eq!(file.bytes(0, 4), Some(&b"kept"[..]));
         assert_eq!(file.next_data(0), 0);
+    }
+
+    #[test]
+    fn cells_are_big_endian() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cells");
+        let cells = MappedCells::open(&path, 2 * PAGE_BYTES).unwrap();
+        cells.reserve(16).unwrap();
+        cells.set_i64(0, -2);
+        cells.set_i32(8, 7);
+        assert_eq!((cells.i64(0), cells.i32(4), cells.i32(8), cells.i32(PAGE_BYTES)), (-2, -2, 7, 0));
+        cells.sync().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap()[..12], [255, 255, 255, 255, 255, 255, 255, 254, 0, 0, 0, 7]);
+    }
+
+    #[test]
+    #[should_panic(expected = "4096 of")]
+    fn unreserved_cells_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let cells = MappedCells::open(&folder.path().join("cells"), 2 * PAGE_BYTES).unwrap();
+        cells.reserve(1).unwrap();
+        cells.set_i32(PAGE_BYTES, 1);
     }
 
     #[test]

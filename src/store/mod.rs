@@ -15,6 +15,7 @@ mod dispatch;
 pub mod files;
 mod flush;
 mod get;
+pub mod index;
 mod lock_file;
 pub mod mapped_file;
 mod open;
@@ -40,10 +41,11 @@ use checkpoint::Checkpoint;
 use commit_log::CommitLog;
 pub use consume_queue::Unit;
 use delay::DelayLevels;
-use dispatch::{Dispatcher, Left};
+use dispatch::{Dispatcher, Left, Targets};
 use flush::FlushQueue;
 pub use flush::FlushTicket;
-pub use get::{GetResult, GetStatus, MessageFilter};
+pub use get::{Found, GetResult, GetStatus, MessageFilter};
+use index::Index;
 use lock_file::LockFile;
 pub use mapped_file::MappedSlice;
 pub use put::{NewMessage, PutResult, PutStatus};
@@ -102,6 +104,7 @@ pub struct MessageStore {
     levels: DelayLevels,
     log: CommitLog,
     queues: Queues,
+    index: Option<Index>,
     checkpoint: Checkpoint,
     dispatcher: Mutex<Dispatcher>,
     /// Commit-log offset up to which messages have their entries; the dispatcher's position for all to see.
@@ -158,9 +161,9 @@ impl MessageStore {
         let queue_file_bytes = usize::try_from(config.maped_file_size_consume_queue)
             .map_err(|_| Error::Config("mapedFileSizeConsumeQueue is negative".to_owned()))?;
         let queues = Queues::open(root.join("consumequeue"), queue_file_bytes)?;
-        let mut dispatcher = Dispatcher::new(0);
-        let end =
-            open::recover_log(&config, &files, &queues, &checkpoint, &levels, &mut dispatcher, is_clean)?;
+        let index = open::open_index(&config, &files, &checkpoint, is_clean)?;
+        let targets = Targets { queues: &queues, index: index.as_ref(), levels: &levels, listener: None };
+        let end = open::recover_log(&config, &files, &checkpoint, targets, is_clean)?;
         std::fs::write(&abort, []).map_err(|source| Error::Io { what: "create", path: abort, source })?;
         let memory_bytes = options.memory_bytes.unwrap_or_else(|| rustix::system::sysinfo().totalram as u64);
         let store = Arc::new(MessageStore {
@@ -169,6 +172,7 @@ impl MessageStore {
             levels,
             log: CommitLog::new(files),
             queues,
+            index,
             checkpoint,
             dispatcher: Mutex::new(Dispatcher::new(end)),
             dispatched_to: AtomicI64::new(end),
@@ -254,8 +258,13 @@ impl MessageStore {
 
     /// One caller's share of dispatching; whether the log's end was reached.
     fn dispatch_share(&self, dispatcher: &mut Dispatcher) -> bool {
-        let listener = self.listener.get().map(|listener| &**listener);
-        let left = dispatcher.run(&self.log, &self.queues, &self.levels, listener, DISPATCH_SHARE);
+        let targets = Targets {
+            queues: &self.queues,
+            index: self.index.as_ref(),
+            levels: &self.levels,
+            listener: self.listener.get().map(|listener| &**listener),
+        };
+        let left = dispatcher.run(&self.log, &targets, DISPATCH_SHARE);
         self.dispatched_to.store(dispatcher.position(), Ordering::Release);
         match left {
             Ok(left) => {
@@ -265,7 +274,7 @@ impl MessageStore {
             Err(error) => {
                 self.set_trouble(|trouble| {
                     if trouble.dispatch.is_none() {
-                        tracing::error!(%error, "consume queue entry not written; no messages are taken until it is");
+                        tracing::error!(%error, "entry of a consume queue or the index not written; no messages are taken until it is");
                     }
                     trouble.dispatch = Some(error.to_string());
                 });

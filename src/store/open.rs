@@ -5,10 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::checkpoint::Checkpoint;
-use super::delay::DelayLevels;
-use super::dispatch::Dispatcher;
+use super::dispatch::{Dispatcher, Targets};
 use super::files::{self, Files};
-use super::queues::Queues;
+use super::index::{Index, Shape};
 use super::{Error, mapped_file, recover};
 use crate::config::store::MessageStoreConfig;
 
@@ -43,35 +42,59 @@ pub fn open_log(folder: &Path, file_bytes: i32) -> Result<Files, Error> {
     Files::open(folder.to_owned(), file_bytes, &offsets)
 }
 
+/// Opens the index, where there is to be one.
+pub fn open_index(
+    config: &MessageStoreConfig,
+    files: &Files,
+    checkpoint: &Checkpoint,
+    is_clean: bool,
+) -> Result<Option<Index>, Error> {
+    if !config.message_index_enable {
+        return Ok(None);
+    }
+    let shape = Shape::of(config.max_hash_slot_num, config.max_index_num)?;
+    let folder = Path::new(&config.store_path_root_dir).join("index");
+    let log_end = files.last().map_or(0, |file| file.from() as i64 + file.length() as i64);
+    Index::open(folder, shape, is_clean, checkpoint.complete(), log_end).map(Some)
+}
+
 /// Finds the log's end, gives missing entries, cuts what is not there.
 pub fn recover_log(
     config: &MessageStoreConfig,
     files: &Files,
-    queues: &Queues,
     checkpoint: &Checkpoint,
-    levels: &DelayLevels,
-    dispatcher: &mut Dispatcher,
+    targets: Targets<'_>,
     is_clean: bool,
 ) -> Result<i64, Error> {
     let began = Instant::now();
+    let queues = targets.queues;
     if files.count() == 0 {
         for queue in queues.all() {
             tracing::error!(topic = %queue.topic(), queue_id = queue.queue_id(),
                 "consume queue without a commit log deleted");
             queue.delete()?;
         }
+        if let Some(index) = targets.index {
+            index.truncate(0)?;
+        }
         return Ok(0);
     }
+    let log_start = files.first().map_or(0, |file| file.from());
     let start = recover::starting_point(files, queues, checkpoint, is_clean);
+    let indexed_to = targets.index.map(|index| u64::try_from(index.indexed_to()).unwrap_or(0).max(log_start));
+    let start = start.min(indexed_to.unwrap_or(start));
+    let mut dispatcher = Dispatcher::new(0);
     let found = recover::walk(files, queues, start, config.check_crc_on_recover, |record| {
-        dispatcher.dispatch(record, queues, levels, None)
+        dispatcher.dispatch(record, &targets)
     })?;
     files.truncate(found.end)?;
     clear_behind(files, found.end)?;
-    let log_start = files.first().map_or(0, |file| file.from() as i64);
     for queue in queues.all() {
         queue.truncate(found.end as i64)?;
-        queue.correct_start(log_start);
+        queue.correct_start(log_start as i64);
+    }
+    if let Some(index) = targets.index {
+        index.truncate(found.end as i64)?;
     }
     let took_ms = began.elapsed().as_millis() as u64;
     tracing::info!(

@@ -68,6 +68,7 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
     Router::new(broker)
         .on_command(RequestCode::SendMessage, send::send_message)
         .on_command(RequestCode::PullMessage, pull::pull_message)
+        .on_blocking(RequestCode::QueryMessage, query, query::query_message)
         .on(RequestCode::QueryConsumerOffset, consumer_manage::query_consumer_offset)
         .on(RequestCode::UpdateConsumerOffset, consumer_manage::update_consumer_offset)
         .on_async(RequestCode::UpdateAndCreateTopic, topic::update_and_create_topic)
