@@ -19,7 +19,7 @@
 //! before its slot or the count leads to it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -324,7 +324,7 @@ pub struct Index {
     /// Records before this place of the log have their entries.
     indexed_to: AtomicI64,
     /// Of the record at `indexed_to`: keys that have their entries already, when the disk was full in between.
-    keys_done: AtomicU64,
+    keys_done: AtomicUsize,
     /// The dispatcher's scratch.
     hashes: Mutex<Vec<i32>>,
 }
@@ -375,7 +375,7 @@ impl Index {
             shape,
             files: RwLock::new(files),
             indexed_to: AtomicI64::new(indexed_to),
-            keys_done: AtomicU64::new(0),
+            keys_done: AtomicUsize::new(0),
             hashes: Mutex::default(),
         })
     }
@@ -399,8 +399,8 @@ impl Index {
         if record.sys_flag() & SYS_FLAG_TRANSACTION_MASK != SYS_FLAG_TRANSACTION_ROLLBACK {
             key_hashes(record, &mut hashes);
         }
-        let mut done = self.keys_done.load(Ordering::Relaxed);
-        for hash in hashes.iter().skip(usize::try_from(done).unwrap_or(usize::MAX)) {
+        let done = self.keys_done.load(Ordering::Relaxed);
+        for (number, hash) in hashes.iter().enumerate().skip(done) {
             let put = self.file_to_put().and_then(|file| {
                 file.reserve(file.next_entry())?;
                 file.put(*hash, offset, record.store_timestamp_ms());
@@ -408,10 +408,9 @@ impl Index {
             });
             if put.is_err() {
                 self.indexed_to.store(offset, Ordering::Release);
-                self.keys_done.store(done, Ordering::Relaxed);
+                self.keys_done.store(number, Ordering::Relaxed);
                 return put;
             }
-            done += 1;
         }
         self.indexed_to.store(offset + record.length() as i64, Ordering::Release);
         self.keys_done.store(0, Ordering::Relaxed);
