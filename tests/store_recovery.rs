@@ -353,7 +353,8 @@ fn offsets_are_found_by_time() {
     let hand = Arc::new(std::sync::atomic::AtomicI64::new(1000));
     let shown = Arc::clone(&hand);
     let clock = rocketmq::clock::Clock::of(move || shown.load(std::sync::atomic::Ordering::Relaxed));
-    let store = MessageStore::open(config(root.path()), OpenOptions { clock, memory_bytes: None }).unwrap();
+    let store =
+        MessageStore::open(config(root.path()), OpenOptions { clock, ..OpenOptions::default() }).unwrap();
     for number in 0..10 {
         hand.store(1000 + number * 100, std::sync::atomic::Ordering::Relaxed);
         store.put(&message("T", 0, b"x"));
@@ -437,9 +438,14 @@ fn a_directory_that_is_not_right_is_refused_with_a_reason() {
     let error = |config| MessageStore::open(config, OpenOptions::default()).unwrap_err();
     let other = MessageStoreConfig { maped_file_size_commit_log: 2 * LOG_FILE_BYTES, ..config(root.path()) };
     assert!(matches!(error(other), Error::FileLength { .. }));
-    std::fs::rename(&files[1], root.path().join("moved")).unwrap();
+    let other = MessageStoreConfig { maped_file_size_commit_log: LOG_FILE_BYTES / 2, ..config(root.path()) };
+    assert!(matches!(error(other), Error::FileLength { .. }));
+    let far = root.path().join("commitlog/00000999999999995904");
+    std::fs::copy(&files[1], &far).unwrap();
+    assert!(matches!(error(config(root.path())), Error::FileLength { .. }));
+    std::fs::rename(&far, root.path().join("commitlog/00000065536000000000")).unwrap();
     assert!(matches!(error(config(root.path())), Error::FileGap { .. }));
-    std::fs::rename(root.path().join("moved"), &files[1]).unwrap();
+    std::fs::remove_file(root.path().join("commitlog/00000065536000000000")).unwrap();
     std::fs::write(root.path().join("commitlog/notes.txt"), "x").unwrap();
     assert_eq!(read_all(&open(root.path())), numbers(0..900));
 }
@@ -457,6 +463,24 @@ fn a_deleted_topic_begins_anew() {
     put(&store, 40..48);
     assert_eq!(read_all(&store), numbers(40..48));
     assert_eq!(store.max_offset("TopicTest", 0), 2);
+}
+
+/// Its messages are still in the log when that is walked after a kill.
+#[test]
+fn a_deleted_topic_does_not_come_back() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path());
+    put(&store, 0..40);
+    store.put(&message("Other", 0, b"1:"));
+    store.dispatch();
+    store.delete_topic("TopicTest").unwrap();
+    store.put(&message("Other", 0, b"2:"));
+    store.dispatch();
+    store.abandon();
+    drop(store);
+    let store = open(root.path());
+    assert!(!root.path().join("consumequeue/TopicTest").exists());
+    assert_eq!((store.max_offset("TopicTest", 0), store.max_offset("Other", 0)), (0, 2));
 }
 
 /// Clean and unclean stops, the index as it was, cut, gone, or of a broker that had none.

@@ -14,6 +14,7 @@ use crate::config::store::MessageStoreConfig;
 use crate::config::{self, Entry, Problem, ProblemKind, Settings};
 use crate::protocol::body::topic::DataVersion;
 use crate::remoting::SerializeType;
+use crate::store::Progress;
 
 /// What a broker is started with.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,8 @@ pub struct Configs {
     pub bind_ip: Option<IpAddr>,
     /// The header form of what we send (Java: `rocketmq.serialize.type`).
     pub serialize_type: SerializeType,
+    /// Hears how far a recovery of the store is.
+    pub progress: Progress,
 }
 
 /// Why settings are not changed.

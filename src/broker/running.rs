@@ -111,8 +111,9 @@ impl Tables {
             groups_changed,
         )?;
         let schedule = Schedule::open(folder.join("delayOffset.json"))?;
-        let store =
-            MessageStore::open(configs.store.clone(), OpenOptions { clock, ..OpenOptions::default() })?;
+        let progress = configs.progress.clone();
+        let options = OpenOptions { clock, progress, ..OpenOptions::default() };
+        let store = MessageStore::open(configs.store.clone(), options)?;
         Ok(Tables { topics, offsets, groups, schedule, store })
     }
 }

@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use rocketmq::broker::{self, Configs, Running};
 use rocketmq::config::remoting::{NettyClientConfig, NettyServerConfig};
 use rocketmq::config::store::BrokerRole;
 use rocketmq::config::{self, Entry, Origin};
 use rocketmq::logging::ServerKind;
+use rocketmq::store::Progress;
 
+use super::progress::Bar;
 use super::{EXIT_FAILED, fail, say, server, settings};
 
 /// Java's `System.exit(-3)`.
@@ -35,7 +38,9 @@ pub struct Args {
 
 /// A broker's defaults, which differ from the classes'.
 pub fn defaults() -> Configs {
+    let bar = Bar::new("recovering the commit log");
     Configs {
+        progress: Progress(Arc::new(move |done, all| bar.set(done, all))),
         server: NettyServerConfig::for_broker(),
         client: NettyClientConfig::for_broker(),
         ..Configs::default()

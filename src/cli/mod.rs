@@ -3,6 +3,7 @@
 
 mod broker;
 mod namesrv;
+mod progress;
 mod server;
 mod settings;
 mod shutdown;

@@ -23,6 +23,7 @@ pub enum FileError {
 /// The table in a file or else in its `.bak`; `None` where neither has anything, as on a first start.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
     let mut damage = None;
+    let mut empty = None;
     for candidate in [path.to_owned(), beside(path, ".bak")] {
         let text = match fs::read(&candidate) {
             Ok(text) => text,
@@ -30,12 +31,13 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
             Err(source) => return Err(FileError::Io { path: candidate, source }),
         };
         if text.iter().all(u8::is_ascii_whitespace) {
+            empty = Some(candidate);
             continue;
         }
         match compat::json::from_slice(&text) {
             Ok(table) => {
-                if let Some(reason) = &damage {
-                    let path = path.display();
+                if damage.is_some() || empty.is_some() {
+                    let (path, reason) = (path.display(), damage.as_deref().unwrap_or("it is empty"));
                     tracing::error!(%path, reason, "damaged file passed over, its .bak is used");
                 }
                 return Ok(Some(table));
@@ -44,7 +46,12 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
         }
     }
     match damage {
-        None => Ok(None),
+        None => {
+            if let Some(path) = empty {
+                tracing::error!(path = %path.display(), "file is empty: what it held is lost, if it held anything");
+            }
+            Ok(None)
+        }
         Some(reason) => Err(FileError::Damaged { path: path.to_owned(), reason }),
     }
 }
@@ -58,10 +65,15 @@ pub fn store<T: Serialize>(path: &Path, table: &T) -> Result<(), FileError> {
 /// Replaces a file of any kind: after a crash it is the old one or the new one, and what it was before is in
 /// `.bak`. One caller at a time.
 pub fn replace(path: &Path, text: &[u8]) -> Result<(), FileError> {
-    write(path, text).map_err(|source| FileError::Io { path: path.to_owned(), source })
+    write(path, text, true).map_err(|source| FileError::Io { path: path.to_owned(), source })
 }
 
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+/// As [`replace`], for a file that can be made again: no `.bak`.
+pub fn replace_without_copy(path: &Path, text: &[u8]) -> Result<(), FileError> {
+    write(path, text, false).map_err(|source| FileError::Io { path: path.to_owned(), source })
+}
+
+fn write(path: &Path, text: &[u8], keeps_copy: bool) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -72,9 +84,11 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     file.write_all(text)?;
     file.sync_all()?;
     // Copied, not moved: at no moment is there no file.
-    match fs::copy(path, beside(path, ".bak")) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
+    if keeps_copy
+        && let Err(error) = fs::copy(path, beside(path, ".bak"))
+        && error.kind() != ErrorKind::NotFound
+    {
+        return Err(error);
     }
     fs::rename(&temporary, path)?;
     File::open(folder)?.sync_all()

@@ -25,6 +25,8 @@ const COMPLETE_BYTES: usize = 24;
 const COMPLETE_MAGIC: [u8; 4] = *b"RSIX";
 /// Java looks so much further back, for times that were taken before they were written.
 const MARGIN_MS: i64 = 3000;
+/// A clock may have been set back since.
+const DAY_MS: i64 = 86_400_000;
 
 /// The file and its times.
 pub struct Checkpoint {
@@ -77,10 +79,10 @@ impl Checkpoint {
         self.times_ms[part as usize].fetch_max(time_ms, Ordering::Relaxed);
     }
 
-    /// What was stored up to this time needs no look during recovery.
-    pub fn trusted_ms(&self) -> i64 {
+    /// What was stored up to this time needs no look during recovery. Times that have not come yet are damage.
+    pub fn trusted_ms(&self, now_ms: i64) -> i64 {
         let times = self.get(Part::CommitLog).min(self.get(Part::ConsumeQueues));
-        (times - MARGIN_MS).max(0)
+        if times > now_ms.saturating_add(DAY_MS) { 0 } else { (times - MARGIN_MS).max(0) }
     }
 
     /// How far the index reaches on disk, if this broker wrote that and nobody damaged it.
@@ -135,14 +137,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
         let checkpoint = Checkpoint::open(&path).unwrap();
-        assert_eq!(checkpoint.trusted_ms(), 0);
+        assert_eq!(checkpoint.trusted_ms(i64::MAX), 0);
         checkpoint.advance(Part::CommitLog, 10_000);
         checkpoint.advance(Part::ConsumeQueues, 9000);
         checkpoint.advance(Part::ConsumeQueues, 8000);
         checkpoint.write().unwrap();
-        assert_eq!(Checkpoint::open(&path).unwrap().trusted_ms(), 6000);
+        assert_eq!(Checkpoint::open(&path).unwrap().trusted_ms(i64::MAX), 6000);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), FILE_BYTES);
         std::fs::write(&path, [0xFF; 30]).unwrap();
-        assert_eq!(Checkpoint::open(&path).unwrap().trusted_ms(), 0);
+        assert_eq!(Checkpoint::open(&path).unwrap().trusted_ms(i64::MAX), 0);
     }
 }

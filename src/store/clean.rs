@@ -13,6 +13,8 @@ impl MessageStore {
             queues.iter().for_each(|queue| queue.remove());
             queues
         });
+        // First, lest a kill in between have the queue made again.
+        self.write_summary();
         for queue in &queues {
             queue.delete()?;
         }

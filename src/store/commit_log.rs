@@ -114,13 +114,13 @@ impl CommitLog {
         self.files.slice(u64::try_from(offset).ok()?, length)
     }
 
-    /// The whole record at an offset, if one begins there.
+    /// The whole record at an offset, if one begins there that is as it was stored.
     pub fn record_at(&self, offset: i64) -> Option<MappedSlice> {
         let file = self.files.at(u64::try_from(offset).ok()?)?;
         let at = (offset as u64 - file.from()) as usize;
         let rest = file.bytes(at, file.published().checked_sub(at)?)?;
         match record::find(rest, offset) {
-            Found::Message(record) => MappedSlice::new(&file, at, record.length()),
+            Found::Message(record) if record.crc_is_right() => MappedSlice::new(&file, at, record.length()),
             _ => None,
         }
     }

@@ -68,6 +68,17 @@ impl Unit {
     }
 }
 
+/// What the log says of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Its record stands there.
+    Right,
+    /// Another record stands there.
+    Wrong,
+    /// Nothing stands there that proves itself.
+    Unknown,
+}
+
 /// What became of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
@@ -171,21 +182,55 @@ impl ConsumeQueue {
         self.next_offset.store(end / UNIT_BYTES as i64, Ordering::Release);
     }
 
+    /// Drops entries at the end that cannot be true, and finds out which record was the last to get its entry: `prove`
+    /// tells what the log has to say of an entry. Only while the store is being opened.
+    pub fn agree_with_log(&self, prove: impl Fn(i64, &Unit) -> Proof) -> Result<(), Error> {
+        // Damaged records, or lost files of the log, behind which there is nothing to be learned.
+        const UNKNOWN_MAX: usize = 10_000;
+        let max = self.max_offset();
+        let (mut end, mut unknown) = (max, 0);
+        let mut dispatched_to = 0;
+        for offset in (self.first_offset()..max).rev() {
+            let Some(unit) = self.unit(offset) else { break };
+            match prove(offset, &unit) {
+                Proof::Right => {
+                    dispatched_to = unit.record_end();
+                    break;
+                }
+                Proof::Wrong if unknown == 0 => end = offset,
+                Proof::Wrong | Proof::Unknown => unknown += 1,
+            }
+            if unknown > UNKNOWN_MAX {
+                break;
+            }
+        }
+        if end < max {
+            tracing::error!(topic = %self.topic, queue_id = self.queue_id, from = end, to = max,
+                "consume queue entries that are not true are made again from the commit log");
+            self.files.truncate((end * UNIT_BYTES as i64) as u64)?;
+        }
+        self.set_end(end * UNIT_BYTES as i64, dispatched_to);
+        Ok(())
+    }
+
+    /// Number of the first entry that the files have room for.
+    pub fn first_offset(&self) -> i64 {
+        self.files.first().map_or(0, |file| file.from() as i64 / UNIT_BYTES as i64)
+    }
+
     /// Drops the entries of records from `log_end` on. Only while the store is being opened.
     pub fn truncate(&self, log_end: i64) -> Result<(), Error> {
         let mut end = self.end.load(Ordering::Acquire);
         let start = self.files.first().map_or(0, |file| file.from() as i64);
-        let mut dispatched_to = 0;
         while end > start {
             let Some(unit) = self.unit(end / UNIT_BYTES as i64 - 1) else { break };
             if unit.record_end() <= log_end {
-                dispatched_to = unit.record_end();
                 break;
             }
             end -= UNIT_BYTES as i64;
         }
         self.files.truncate(end as u64)?;
-        self.set_end(end, dispatched_to);
+        self.set_end(end, self.dispatched_to().min(log_end));
         Ok(())
     }
 
@@ -357,6 +402,14 @@ impl ConsumeQueue {
         Ok(())
     }
 
+    /// Deletes all entries. Only while the store is being opened.
+    pub fn empty(&self) -> Result<(), Error> {
+        self.files.remove_all()?;
+        self.set_end(0, 0);
+        self.start.store(0, Ordering::Release);
+        Ok(())
+    }
+
     /// Deletes the queue's files and folder.
     pub fn delete(&self) -> Result<(), Error> {
         self.files.remove_all()?;
@@ -400,7 +453,7 @@ mod tests {
         assert_eq!(queue.next_file_offset(7), 10);
         assert_eq!(queue.take_offsets(2), 25);
         assert_eq!(queue.next_offset(), 27);
-        queue.truncate(2050).unwrap();
+        queue.truncate(2000).unwrap();
         assert_eq!((queue.max_offset(), queue.dispatched_to(), queue.next_offset()), (20, 2000, 20));
         assert_eq!(queue.put(20, unit(20)).unwrap(), Put::Written);
         queue.correct_start(350);

@@ -2,6 +2,7 @@
 //! thread; with SYNC_FLUSH all messages that arrived while one write to disk ran are covered by the next.
 
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::checkpoint::Part;
+use super::summary::Summary;
 use super::{Error, MessageStore, PutStatus, StandbyState, mapped_file};
 use crate::config::store::FlushDiskType;
 
@@ -203,9 +205,19 @@ impl MessageStore {
         if least_pages == 0 {
             self.checkpoint.advance(Part::ConsumeQueues, store_timestamp_ms);
             self.checkpoint.write()?;
+            self.write_summary();
         }
         Ok(())
     }
+    /// Writes down how far the queues reach.
+    pub(super) fn write_summary(&self) {
+        let summary = Summary::of(self.log.start(), self.log.end(), &self.queues);
+        // Nothing depends on it but that a loss is noticed.
+        if let Err(error) = summary.write(Path::new(&self.config.store_path_root_dir)) {
+            tracing::warn!(%error, "queues.json not written; it is tried again");
+        }
+    }
+
     /// Writes full index files to disk, and with `all` the newest one, too.
     fn flush_index(&self, all: bool) -> Result<(), Error> {
         let Some(index) = &self.index else { return Ok(()) };

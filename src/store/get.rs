@@ -160,11 +160,20 @@ impl MessageStore {
                 }
                 if unit.commit_log_offset >= skip_to && filter.matches_queue(Some(unit.tags_code)) {
                     match self.log.slice(unit.commit_log_offset, unit.length.max(0) as usize) {
+                        Some(message) if !self.is_sound(&message, queue, offset + walked as i64, &unit) => {}
                         Some(message) if filter.matches_record(&message) => {
                             push(result, message);
                             status = GetStatus::Found;
                         }
                         Some(_) => {}
+                        None if unit.commit_log_offset >= self.log.start() => {
+                            self.damage.report(
+                                queue.topic(),
+                                queue.queue_id(),
+                                offset + walked as i64,
+                                unit.commit_log_offset,
+                            );
+                        }
                         None => {
                             // Its file is gone: so are all other messages of that file.
                             if result.messages.is_empty() {
@@ -181,6 +190,19 @@ impl MessageStore {
         }
         result.suggest_pulling_from_slave = last_offset < cold_from;
         (status, offset + walked as i64)
+    }
+
+    /// Whether an entry's message may be handed out: it stands where the entry says, and its body is as it was stored.
+    /// Bodies are looked at unless this process wrote them a short while ago or has checked them at its start.
+    fn is_sound(&self, message: &MappedSlice, queue: &ConsumeQueue, queue_offset: i64, unit: &Unit) -> bool {
+        let at = unit.commit_log_offset;
+        let is_trusted = at >= self.verified_from && self.log.end() - at <= self.memory_share_bytes();
+        let is_sound = record::is_of_entry(message, at, queue.queue_id(), queue_offset)
+            && (is_trusted || record::parse(message).is_some_and(|record| record.crc_is_right()));
+        if !is_sound {
+            self.damage.report(queue.topic(), queue.queue_id(), queue_offset, at);
+        }
+        is_sound
     }
 
     /// Whether a reply that has messages takes no further one.

@@ -321,6 +321,8 @@ pub struct Index {
     shape: Shape,
     /// Oldest first. The dispatcher appends, the cleaner takes away.
     files: RwLock<Vec<Arc<IndexFile>>>,
+    /// Where the start begins to look at records.
+    resume_at: i64,
     /// Records before this place of the log have their entries.
     indexed_to: AtomicI64,
     /// Of the record at `indexed_to`: keys that have their entries already, when the disk was full in between.
@@ -368,19 +370,26 @@ impl Index {
         let is_trusted = |stated: &Complete| {
             is_clean && !is_cut && newest_offset >= stated.newest_offset && stated.indexed_to <= log_end
         };
-        let indexed_to =
-            stated.filter(is_trusted).map_or(0, |stated| stated.indexed_to).max(newest_offset + 1);
+        let stated = stated.filter(is_trusted).map_or(0, |stated| stated.indexed_to);
+        let indexed_to = stated.max(newest_offset + 1);
+        let resume_at = if stated > newest_offset { stated } else { newest_offset };
         Ok(Index {
             folder,
             shape,
             files: RwLock::new(files),
+            resume_at,
             indexed_to: AtomicI64::new(indexed_to),
             keys_done: AtomicUsize::new(0),
             hashes: Mutex::default(),
         })
     }
 
-    /// The place in the log from which on records are to be shown to [`Index::put`].
+    /// A record's place, from which on all are to be shown to [`Index::put`] at the start.
+    pub fn resume_at(&self) -> i64 {
+        self.resume_at
+    }
+
+    /// Records before this place have their entries.
     pub fn indexed_to(&self) -> i64 {
         self.indexed_to.load(Ordering::Acquire)
     }

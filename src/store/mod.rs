@@ -24,6 +24,7 @@ pub mod queues;
 pub mod record;
 mod recover;
 mod status;
+mod summary;
 
 use std::fmt;
 use std::io;
@@ -51,7 +52,8 @@ pub use mapped_file::MappedSlice;
 pub use put::{NewMessage, PutResult, PutStatus};
 use queues::Queues;
 pub use status::StoreStatus;
-use status::Trouble;
+use status::{Damage, Trouble};
+use summary::{LastRun, Summary};
 
 /// Records that a caller gives their entries before it leaves the rest to the thread that stands by.
 const DISPATCH_SHARE: usize = 4096;
@@ -69,9 +71,12 @@ pub enum Error {
     #[error("{} has {found} bytes, not the {expected} of mapedFileSizeCommitLog: set mapedFileSizeCommitLog as \
              the broker had it that wrote this log, or restore the file", path.display())]
     FileLength { path: PathBuf, found: u64, expected: usize },
-    #[error("{} does not follow the file before it: files of the commit log are missing. Restore them, or move \
-             this file and all later ones away", path.display())]
+    #[error("{} does not follow the file before it: very many files of the commit log are missing. Restore \
+             them, or move this file and all later ones away", path.display())]
     FileGap { path: PathBuf },
+    /// Only between a walk over the log and its caller.
+    #[error("a consume queue lacks older entries")]
+    QueueGap,
     #[error("{0}")]
     Config(String),
 }
@@ -88,11 +93,29 @@ pub struct OpenOptions {
     pub clock: Clock,
     /// Physical memory, by which messages count as cold; `None` asks the system.
     pub memory_bytes: Option<u64>,
+    /// Hears how many bytes of the log a recovery has walked, and how many it will walk at most.
+    pub progress: Progress,
+}
+
+/// Told of bytes done, and in all.
+#[derive(Clone)]
+pub struct Progress(pub Arc<dyn Fn(u64, u64) + Send + Sync>);
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Progress {
+        Progress(Arc::new(|_, _| ()))
+    }
 }
 
 impl Default for OpenOptions {
     fn default() -> OpenOptions {
-        OpenOptions { clock: Clock::system(), memory_bytes: None }
+        OpenOptions { clock: Clock::system(), memory_bytes: None, progress: Progress::default() }
     }
 }
 
@@ -103,6 +126,8 @@ pub struct MessageStore {
     memory_bytes: u64,
     levels: DelayLevels,
     log: CommitLog,
+    /// Bodies before this place were not held against their CRC at the start.
+    verified_from: i64,
     queues: Queues,
     index: Option<Index>,
     checkpoint: Checkpoint,
@@ -118,6 +143,7 @@ pub struct MessageStore {
     /// Why puts are refused, if they are.
     trouble: Mutex<Trouble>,
     is_troubled: AtomicBool,
+    damage: Damage,
     standby: Standby,
     threads: Mutex<Vec<JoinHandle<()>>>,
     _lock: LockFile,
@@ -154,23 +180,28 @@ impl MessageStore {
         })?;
         let lock = LockFile::take(&root)?;
         let abort = root.join("abort");
-        let is_clean = !abort.exists();
+        let last_run = LastRun::of(&abort);
+        let summary = Summary::load(&root);
         let checkpoint = Checkpoint::open(&root.join("checkpoint"))?;
         let files =
             open::open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
         let queue_file_bytes = usize::try_from(config.maped_file_size_consume_queue)
             .map_err(|_| Error::Config("mapedFileSizeConsumeQueue is negative".to_owned()))?;
         let queues = Queues::open(root.join("consumequeue"), queue_file_bytes)?;
-        let index = open::open_index(&config, &files, &checkpoint, is_clean)?;
+        let index = open::open_index(&config, &files, &checkpoint, last_run == LastRun::Clean)?;
         let targets = Targets { queues: &queues, index: index.as_ref(), levels: &levels, listener: None };
-        let end = open::recover_log(&config, &files, &checkpoint, targets, is_clean)?;
-        std::fs::write(&abort, []).map_err(|source| Error::Io { what: "create", path: abort, source })?;
+        let before = open::Before { last_run, summary, now_ms: options.clock.now_ms() };
+        let progress = &*options.progress.0;
+        let opened = open::recover_log(&config, &files, &checkpoint, targets, &before, progress)?;
+        let end = opened.end;
+        LastRun::begin(&abort).map_err(|source| Error::Io { what: "create", path: abort, source })?;
         let memory_bytes = options.memory_bytes.unwrap_or_else(|| rustix::system::sysinfo().totalram as u64);
         let store = Arc::new(MessageStore {
             clock: options.clock,
             memory_bytes,
             levels,
             log: CommitLog::new(files),
+            verified_from: opened.verified_from,
             queues,
             index,
             checkpoint,
@@ -182,6 +213,7 @@ impl MessageStore {
             is_stopping: AtomicBool::new(false),
             trouble: Mutex::default(),
             is_troubled: AtomicBool::new(false),
+            damage: Damage::default(),
             standby: Standby::default(),
             threads: Mutex::default(),
             _lock: lock,

@@ -8,10 +8,14 @@ use super::checkpoint::Checkpoint;
 use super::dispatch::{Dispatcher, Targets};
 use super::files::{self, Files};
 use super::index::{Index, Shape};
-use super::{Error, mapped_file, recover};
+use super::queues::Queues;
+use super::recover::Walk;
+use super::summary::{LastRun, Summary};
+use super::{Error, mapped_file, record, recover};
 use crate::config::store::MessageStoreConfig;
 
-/// Opens the log's files; strict, because a file that is passed over is lost in silence.
+/// Opens the log's files. None is passed over: what does not fit is mended so that all messages there are can be read, or
+/// refused where the settings are what is wrong.
 pub fn open_log(folder: &Path, file_bytes: i32) -> Result<Files, Error> {
     const FILE_MIN_BYTES: usize = mapped_file::PAGE_BYTES;
     let file_bytes = usize::try_from(file_bytes).unwrap_or(0);
@@ -31,15 +35,46 @@ pub fn open_log(folder: &Path, file_bytes: i32) -> Result<Files, Error> {
     let mut offsets: Vec<u64> = Vec::new();
     for (offset, found) in listing.files {
         let path = folder.join(files::file_name(offset));
-        if found != file_bytes as u64 {
+        let expected = offsets.last().map(|last| last + file_bytes as u64);
+        // Files that stand too close or are too long are of another mapedFileSizeCommitLog, not damaged.
+        let is_other = found > file_bytes as u64
+            || expected.is_some_and(|at| offset < at || !(offset - at).is_multiple_of(file_bytes as u64));
+        if is_other {
             return Err(Error::FileLength { path, found, expected: file_bytes });
         }
-        if offsets.last().is_some_and(|last| last + file_bytes as u64 != offset) {
-            return Err(Error::FileGap { path });
+        if found < file_bytes as u64 {
+            tracing::error!(file = %path.display(), found, expected = file_bytes,
+                "commit log file is short: what it lost is lost, the rest is kept");
+        }
+        if let Some(at) = expected.filter(|at| *at < offset) {
+            fill_gap(folder, file_bytes, at, offset)?;
+            offsets.extend((at..offset).step_by(file_bytes));
         }
         offsets.push(offset);
     }
     Files::open(folder.to_owned(), file_bytes, &offsets)
+}
+
+/// Puts files without messages in the place of missing ones, so that the log can be walked, by Java, too.
+fn fill_gap(folder: &Path, file_bytes: usize, from: u64, to: u64) -> Result<(), Error> {
+    const MISSING_MAX: u64 = 10_000;
+    let first = folder.join(files::file_name(from));
+    if (to - from) / file_bytes as u64 > MISSING_MAX {
+        return Err(Error::FileGap { path: folder.join(files::file_name(to)) });
+    }
+    for offset in (from..to).step_by(file_bytes) {
+        let path = folder.join(files::file_name(offset));
+        let write = || {
+            let file = std::fs::File::create_new(&path)?;
+            file.set_len(file_bytes as u64)?;
+            std::os::unix::fs::FileExt::write_all_at(&file, &record::blank(file_bytes), 0)?;
+            file.sync_all()
+        };
+        write().map_err(|source| Error::Io { what: "create", path: path.clone(), source })?;
+    }
+    tracing::error!(first = %first.display(), files = (to - from) / file_bytes as u64,
+        "commit log files are missing: their messages are lost, empty files stand in their place");
+    Ok(())
 }
 
 /// Opens the index, where there is to be one.
@@ -58,35 +93,90 @@ pub fn open_index(
     Index::open(folder, shape, is_clean, checkpoint.complete(), log_end).map(Some)
 }
 
+/// What a start knows of the run before.
+pub struct Before {
+    pub last_run: LastRun,
+    pub summary: Option<Summary>,
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+}
+
+impl Before {
+    /// The summary, unless somebody else may have run since it was written: who may have deleted queues.
+    fn trusted_summary(&self, queues: &Queues) -> Option<&Summary> {
+        let dispatched_to = recover::dispatched_to(queues).unwrap_or(0) as i64;
+        self.summary.as_ref().filter(|summary| match self.last_run {
+            LastRun::Clean => dispatched_to <= summary.log_end,
+            LastRun::OursKilled => true,
+            LastRun::JavaKilled => false,
+        })
+    }
+}
+
+/// What was found in a directory.
+#[derive(Debug, Clone, Copy)]
+pub struct Opened {
+    /// The log's end.
+    pub end: i64,
+    /// Bodies from here on were held against their CRC.
+    pub verified_from: i64,
+}
+
+/// Java walks so many files after a clean stop.
+const LAST_FILES: usize = 3;
+
 /// Finds the log's end, gives missing entries, cuts what is not there.
 pub fn recover_log(
     config: &MessageStoreConfig,
     files: &Files,
     checkpoint: &Checkpoint,
     targets: Targets<'_>,
-    is_clean: bool,
-) -> Result<i64, Error> {
+    before: &Before,
+    progress: &dyn Fn(u64, u64),
+) -> Result<Opened, Error> {
     let began = Instant::now();
     let queues = targets.queues;
-    if files.count() == 0 {
+    let Some(log_start) = files.first().map(|file| file.from()) else {
         for queue in queues.all() {
             tracing::error!(topic = %queue.topic(), queue_id = queue.queue_id(),
                 "consume queue without a commit log deleted");
             queue.delete()?;
         }
+        queues.clear();
         if let Some(index) = targets.index {
             index.truncate(0)?;
         }
-        return Ok(0);
+        return Ok(Opened { end: 0, verified_from: 0 });
+    };
+    for queue in queues.all() {
+        let (topic, queue_id) = (queue.topic(), queue.queue_id());
+        queue.agree_with_log(|offset, unit| recover::prove(files, topic, queue_id, offset, unit))?;
     }
-    let log_start = files.first().map_or(0, |file| file.from());
-    let start = recover::starting_point(files, queues, checkpoint, is_clean);
-    let indexed_to = targets.index.map(|index| u64::try_from(index.indexed_to()).unwrap_or(0).max(log_start));
-    let start = start.min(indexed_to.unwrap_or(start));
+    let summary = before.trusted_summary(queues);
+    let walk = where_to_begin(config, files, checkpoint, &targets, before, log_start)?;
     let mut dispatcher = Dispatcher::new(0);
-    let found = recover::walk(files, queues, start, config.check_crc_on_recover, |record| {
+    let mut walked = recover::walk(files, walk, progress, |record| {
+        if summary.is_some_and(|summary| summary.was_deleted(record, queues)) {
+            return Ok(());
+        }
+        // There is more to be made again than was thought.
+        if queues.has_gap_before(record)? && walk.start > log_start {
+            return Err(Error::QueueGap);
+        }
         dispatcher.dispatch(record, &targets)
-    })?;
+    });
+    if matches!(walked, Err(Error::QueueGap)) {
+        tracing::error!("consume queues lack older entries, which are made again from the whole commit log");
+        let whole = Walk { start: log_start, ..walk };
+        walked = recover::walk(files, whole, progress, |record| {
+            if summary.is_some_and(|summary| summary.was_deleted(record, queues)) {
+                return Ok(());
+            }
+            queues.has_gap_before(record)?;
+            dispatcher.dispatch(record, &targets)
+        });
+    }
+    let found = walked?;
     files.truncate(found.end)?;
     clear_behind(files, found.end)?;
     for queue in queues.all() {
@@ -98,15 +188,62 @@ pub fn recover_log(
     }
     let took_ms = began.elapsed().as_millis() as u64;
     tracing::info!(
-        is_clean,
-        from = start,
+        last_run = ?before.last_run,
+        from = walk.start,
         to = found.end,
         records = found.records,
         damaged_bytes = found.damaged_bytes,
         took_ms,
         "commit log recovered"
     );
-    Ok(found.end as i64)
+    // Entries of damaged records stay, lest their numbers be given to others: all are looked at when they are read.
+    let verified_from = if found.damaged_bytes > 0 { found.end } else { walk.check_crc_from.min(found.end) };
+    Ok(Opened { end: found.end as i64, verified_from: verified_from as i64 })
+}
+
+/// Where the walk over the log begins.
+fn where_to_begin(
+    config: &MessageStoreConfig,
+    files: &Files,
+    checkpoint: &Checkpoint,
+    targets: &Targets<'_>,
+    before: &Before,
+    log_start: u64,
+) -> Result<Walk, Error> {
+    let newest = recover::dispatched_to(targets.queues);
+    let dispatched_to = newest.unwrap_or(log_start);
+    let is_clean = before.last_run == LastRun::Clean;
+    let never = u64::MAX;
+    let mut walk = match before.last_run {
+        _ if newest.is_none() => Walk { start: log_start, check_crc_from: log_start },
+        LastRun::Clean => Walk { start: dispatched_to, check_crc_from: dispatched_to },
+        _ => {
+            let trusted_ms = checkpoint.trusted_ms(before.now_ms);
+            let from = recover::untrusted_from(files, dispatched_to, trusted_ms);
+            Walk { start: from, check_crc_from: from }
+        }
+    };
+    match before.trusted_summary(targets.queues) {
+        Some(summary) if summary.is_missing_in(targets.queues, log_start as i64)? => walk.start = log_start,
+        None if is_clean => {
+            let all = files.all();
+            let from = all[all.len().saturating_sub(LAST_FILES)].from();
+            walk.start = walk.start.min(from);
+        }
+        _ => {}
+    }
+    if let Some(index) = targets.index {
+        let resume_at = u64::try_from(index.resume_at()).unwrap_or(0).max(log_start);
+        if resume_at < walk.start {
+            // What the index says of the log may be damaged: a walk from the middle of a record would cut it.
+            let is_record = recover::is_record(files, resume_at);
+            walk.start = if is_record { resume_at } else { log_start };
+        }
+    }
+    if !config.check_crc_on_recover {
+        walk.check_crc_from = never;
+    }
+    Ok(walk)
 }
 
 /// Zeros what an old log may have left right behind the end, lest it look like a record after the next stop.

@@ -145,6 +145,11 @@ impl MessageStore {
         if record::length(message) > self.message_max_bytes() {
             return PutResult::refused(PutStatus::MessageIllegal);
         }
+        // Properties that end in a zero look as if the disk had not got all of them.
+        if message.properties.ends_with('\0') {
+            let properties = format!("{}\u{2}", message.properties);
+            return self.put_one(&NewMessage { properties: &properties, ..*message });
+        }
         with_scratch(|scratch| {
             record::encode(message, scratch);
             let ends = [scratch.len()];
@@ -175,6 +180,11 @@ impl MessageStore {
         for item in message::batch_items(batch.body) {
             let item = item.ok()?;
             let properties = std::str::from_utf8(item.properties).ok()?;
+            let ended = properties.ends_with('\0').then(|| format!("{properties}\u{2}"));
+            let properties = ended.as_deref().unwrap_or(properties);
+            if properties.len() > record::PROPERTIES_MAX_BYTES {
+                return None;
+            }
             let single = NewMessage { flag: item.flag, body: item.body, properties, ..*batch };
             if scratch.len() + record::length(&single) > self.message_max_bytes() {
                 return None;

@@ -6,6 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Error;
 use super::consume_queue::{ConsumeQueue, UNIT_BYTES};
+use super::record::Record;
+use crate::protocol::message::{SYS_FLAG_TRANSACTION_COMMIT, SYS_FLAG_TRANSACTION_MASK};
 
 /// The queues. Looking one up takes a read lock and one hash of the topic.
 pub struct Queues {
@@ -63,6 +65,37 @@ impl Queues {
                 queue
             }
         }
+    }
+
+    /// Whether a record's queue lacks entries that older records of the log must have had. One that lacks its first ones
+    /// is emptied: an entry can only be put behind the others. Only while the store is being opened.
+    pub fn has_gap_before(&self, record: &Record<'_>) -> Result<bool, Error> {
+        let transaction = record.sys_flag() & SYS_FLAG_TRANSACTION_MASK;
+        let Some(topic) = record.topic().filter(|topic| super::is_topic(topic)) else { return Ok(false) };
+        let is_queued = transaction == 0 || transaction == SYS_FLAG_TRANSACTION_COMMIT;
+        if !is_queued || record.queue_id() < 0 {
+            return Ok(false);
+        }
+        let Some(queue) = self.get(topic, record.queue_id()) else { return Ok(record.queue_offset() > 0) };
+        if record.queue_offset() < queue.first_offset() && record.commit_log_offset() < queue.dispatched_to()
+        {
+            tracing::error!(
+                topic,
+                queue_id = queue.queue_id(),
+                from = record.queue_offset(),
+                to = queue.first_offset(),
+                "consume queue lacks its first entries and is made again"
+            );
+            queue.empty()?;
+            return Ok(true);
+        }
+        let is_new = !queue.has(record.queue_offset(), record.commit_log_offset());
+        Ok(is_new && queue.max_offset() < record.queue_offset())
+    }
+
+    /// Takes all queues out of the table.
+    pub fn clear(&self) {
+        self.write().clear();
     }
 
     /// Takes a topic's queues out of the table.

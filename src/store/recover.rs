@@ -7,7 +7,7 @@
 //! file.
 
 use super::Error;
-use super::checkpoint::Checkpoint;
+use super::consume_queue::{Proof, Unit};
 use super::files::Files;
 use super::queues::Queues;
 use super::record::{self, Found, MESSAGE_MAGIC, Record};
@@ -15,6 +15,9 @@ use super::record::{self, Found, MESSAGE_MAGIC, Record};
 /// A record behind damage must be as young as the one before it, but for so much: batches take their time
 /// before the append lock. What is older stood there before the log was cut and written again.
 const CLOCK_MARGIN_MS: i64 = 1000;
+
+/// Progress is told of after so many bytes.
+const PROGRESS_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Where the log was found to end.
 #[derive(Debug)]
@@ -28,15 +31,25 @@ pub struct Recovered {
     pub store_timestamp_ms: i64,
 }
 
-/// Walks the log from where it is not known to be sound, hands each record to `dispatch`, and gives the log's
-/// end. Entries that point into damage are dropped, and those behind it made again.
+/// Where a walk begins, and what it takes for granted.
+#[derive(Debug, Clone, Copy)]
+pub struct Walk {
+    pub start: u64,
+    /// From here on bodies must have the CRC that their records state.
+    pub check_crc_from: u64,
+}
+
+/// Walks the log from a place on, hands each record to `dispatch`, and gives the log's end. `progress` hears of bytes
+/// done and in all.
 pub fn walk(
     files: &Files,
-    queues: &Queues,
-    start: u64,
-    check_crc: bool,
+    from: Walk,
+    progress: &dyn Fn(u64, u64),
     mut dispatch: impl FnMut(&Record<'_>) -> Result<(), Error>,
 ) -> Result<Recovered, Error> {
+    let Walk { start, check_crc_from } = from;
+    let last = files.last().map_or(start, |file| file.from() + file.length() as u64);
+    let mut told = start;
     let mut torn_at = None;
     let mut found = Recovered { end: start, records: 0, damaged_bytes: 0, store_timestamp_ms: 0 };
     let mut announced = None;
@@ -45,10 +58,14 @@ pub fn walk(
             announced = Some(file.from());
             tracing::info!(file = %file.path().display(), "recovering commit log file");
         }
+        if found.end >= told {
+            told = found.end + PROGRESS_BYTES;
+            progress(found.end - start, last - start);
+        }
         let at = (found.end - file.from()) as usize;
         let bytes = file.bytes(at, file.length() - at).unwrap_or(&[]);
         match record::find(bytes, found.end as i64) {
-            Found::Message(record) if !check_crc || record.crc_is_right() => {
+            Found::Message(record) if found.end < check_crc_from || record.crc_is_right() => {
                 dispatch(&record)?;
                 torn_at = is_torn(&record).then_some(found.end);
                 found.records += 1;
@@ -63,17 +80,17 @@ pub fn walk(
                     break;
                 };
                 tracing::error!(from, to = next, "commit log is damaged here; the messages behind are kept");
-                queues.all().iter().try_for_each(|queue| queue.truncate(from))?;
                 found.damaged_bytes += (next - from) as u64;
                 found.end = next as u64;
             }
         }
     }
+    progress(last - start, last - start);
     Ok(found)
 }
 
 /// Whether the last bytes of a record may not have reached the disk: its properties end in zeros, which no CRC
-/// covers. Asked of the log's last record only.
+/// covers. Asked of the log's last record only; no message is stored with properties that end so.
 fn is_torn(record: &Record<'_>) -> bool {
     !record.properties().is_empty() && record.bytes().last() == Some(&0)
 }
@@ -122,33 +139,53 @@ fn find_magic(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// Where to begin. After a clean stop everything that has a queue entry was whole; else only what the
-/// checkpoint says was on disk, by whole files.
-pub fn starting_point(files: &Files, queues: &Queues, checkpoint: &Checkpoint, is_clean: bool) -> u64 {
+/// Whether a record begins at a place.
+pub fn is_record(files: &Files, offset: u64) -> bool {
+    files.at(offset).is_some_and(|file| {
+        let at = (offset - file.from()) as usize;
+        let bytes = file.bytes(at, file.length() - at).unwrap_or(&[]);
+        !matches!(record::find(bytes, offset as i64), Found::Nothing)
+    })
+}
+
+/// What the log says of a queue's entry.
+pub fn prove(files: &Files, topic: &str, queue_id: i32, queue_offset: i64, unit: &Unit) -> Proof {
+    if unit.is_filler() {
+        return Proof::Unknown;
+    }
+    let Some(file) = u64::try_from(unit.commit_log_offset).ok().and_then(|offset| files.at(offset)) else {
+        return Proof::Wrong;
+    };
+    let at = (unit.commit_log_offset - file.from() as i64) as usize;
+    match record::find(file.bytes(at, file.length() - at).unwrap_or(&[]), unit.commit_log_offset) {
+        Found::Message(record) => {
+            let is_it = record.length() as i32 == unit.length
+                && record.topic() == Some(topic)
+                && (record.queue_id(), record.queue_offset()) == (queue_id, queue_offset);
+            match is_it {
+                // The last one of all may be cut off: the walk looks at it.
+                true if is_torn(&record) => Proof::Unknown,
+                true => Proof::Right,
+                false => Proof::Wrong,
+            }
+        }
+        Found::Blank => Proof::Wrong,
+        Found::Nothing => Proof::Unknown,
+    }
+}
+
+/// Where the record ends that was the last of all to get its entry: after a clean stop everything before it has one.
+/// `None` where no entry can be proved.
+pub fn dispatched_to(queues: &Queues) -> Option<u64> {
+    let newest = queues.all().iter().map(|queue| queue.dispatched_to()).max()?;
+    u64::try_from(newest).ok().filter(|newest| *newest > 0)
+}
+
+/// Where the log is not known to be on disk with its entries, by whole files: the newest file whose first record the
+/// checkpoint vouches for.
+pub fn untrusted_from(files: &Files, dispatched_to: u64, trusted_ms: i64) -> u64 {
     let all = files.all();
     let Some(first) = all.first().map(|file| file.from()) else { return 0 };
-    let newest = queues
-        .all()
-        .iter()
-        .filter_map(|queue| queue.unit(queue.max_offset() - 1))
-        .max_by_key(|unit| if unit.is_filler() { 0 } else { unit.commit_log_offset });
-    // The newest entry's record ends where dispatching stopped, if the entry tells the truth.
-    let dispatched_to = newest.and_then(|unit| {
-        let offset = u64::try_from(unit.commit_log_offset).ok()?;
-        let file = files.at(offset)?;
-        let at = (offset - file.from()) as usize;
-        match record::find(file.bytes(at, file.length() - at)?, unit.commit_log_offset) {
-            Found::Message(record) if record.length() as i32 == unit.length => {
-                Some(offset + record.length() as u64)
-            }
-            _ => None,
-        }
-    });
-    let Some(dispatched_to) = dispatched_to else { return first };
-    if is_clean {
-        return dispatched_to;
-    }
-    let trusted_ms = checkpoint.trusted_ms();
     let is_trusted = |from: u64| {
         let Some(file) = files.at(from).filter(|_| from <= dispatched_to) else { return false };
         match record::find(file.bytes(0, file.length()).unwrap_or(&[]), from as i64) {

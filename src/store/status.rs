@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 
 use super::MessageStore;
@@ -15,6 +15,32 @@ pub struct Trouble {
     pub flush: Option<String>,
     /// Entries cannot be written just now.
     pub dispatch: Option<String>,
+}
+
+/// Damage that was met while reading. A consumer may meet the same again and again: most of it is only counted.
+#[derive(Debug, Default)]
+pub struct Damage {
+    met: AtomicU64,
+}
+
+impl Damage {
+    const LOGGED: u64 = 100;
+    const THEN_EVERY: u64 = 10_000;
+
+    /// An entry's message is not what it was.
+    pub fn report(&self, topic: &str, queue_id: i32, queue_offset: i64, commit_log_offset: i64) {
+        let met = self.met.fetch_add(1, Ordering::Relaxed);
+        if met < Damage::LOGGED || met.is_multiple_of(Damage::THEN_EVERY) {
+            tracing::error!(
+                topic,
+                queue_id,
+                queue_offset,
+                commit_log_offset,
+                met,
+                "message is damaged and is passed over; `rocketmq store check` tells more"
+            );
+        }
+    }
 }
 
 impl MessageStore {
