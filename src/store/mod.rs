@@ -10,6 +10,7 @@ pub mod checkpoint;
 mod clean;
 pub mod commit_log;
 pub mod consume_queue;
+pub mod consume_queue_ext;
 pub mod delay;
 mod dispatch;
 pub mod files;
@@ -158,9 +159,7 @@ impl MessageStore {
         let checkpoint = Checkpoint::open(&root.join("checkpoint"))?;
         let files =
             open::open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
-        let queue_file_bytes = usize::try_from(config.maped_file_size_consume_queue)
-            .map_err(|_| Error::Config("mapedFileSizeConsumeQueue is negative".to_owned()))?;
-        let queues = Queues::open(root.join("consumequeue"), queue_file_bytes)?;
+        let queues = open::open_queues(&config)?;
         let index = open::open_index(&config, &files, &checkpoint, is_clean)?;
         let targets = Targets { queues: &queues, index: index.as_ref(), levels: &levels, listener: None };
         let end = open::recover_log(&config, &files, &checkpoint, targets, is_clean)?;

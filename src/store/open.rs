@@ -5,9 +5,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::checkpoint::Checkpoint;
+use super::consume_queue::UNIT_BYTES;
+use super::consume_queue_ext::{self, ExtPlan};
 use super::dispatch::{Dispatcher, Targets};
 use super::files::{self, Files};
 use super::index::{Index, Shape};
+use super::queues::Queues;
 use super::{Error, mapped_file, recover};
 use crate::config::store::MessageStoreConfig;
 
@@ -56,6 +59,23 @@ pub fn open_index(
     let folder = Path::new(&config.store_path_root_dir).join("index");
     let log_end = files.last().map_or(0, |file| file.from() as i64 + file.length() as i64);
     Index::open(folder, shape, is_clean, checkpoint.complete(), log_end).map(Some)
+}
+
+/// Opens the consume queues, and their ext files if the settings say so.
+pub fn open_queues(config: &MessageStoreConfig) -> Result<Queues, Error> {
+    let sized = |key, length: i32, least: usize| match usize::try_from(length) {
+        Ok(length) if length >= least => Ok(length),
+        _ => Err(Error::Config(format!("{key} is {length}: at least {least} bytes are needed"))),
+    };
+    let root = Path::new(&config.store_path_root_dir);
+    let file_bytes = sized("mapedFileSizeConsumeQueue", config.maped_file_size_consume_queue, UNIT_BYTES)?;
+    let ext = config.enable_consume_queue_ext.then(|| {
+        let least = consume_queue_ext::UNIT_MIN_BYTES + consume_queue_ext::END_BYTES;
+        let length = config.mapped_file_size_consume_queue_ext;
+        let file_bytes = sized("mappedFileSizeConsumeQueueExt", length, least)?;
+        Ok::<_, Error>(ExtPlan { folder: root.join("consumequeue_ext"), file_bytes })
+    });
+    Queues::open(root.join("consumequeue"), file_bytes, ext.transpose()?)
 }
 
 /// Finds the log's end, gives missing entries, cuts what is not there.
