@@ -25,6 +25,7 @@ pub mod queues;
 pub mod record;
 mod recover;
 mod status;
+mod warm_up;
 
 use std::fmt;
 use std::io;
@@ -53,6 +54,7 @@ pub use put::{NewMessage, PutResult, PutStatus};
 use queues::Queues;
 pub use status::StoreStatus;
 use status::Trouble;
+use warm_up::WarmUp;
 
 /// Records that a caller gives their entries before it leaves the rest to the thread that stands by.
 const DISPATCH_SHARE: usize = 4096;
@@ -169,7 +171,7 @@ impl MessageStore {
             clock: options.clock,
             memory_bytes,
             levels,
-            log: CommitLog::new(files),
+            log: CommitLog::new(files, WarmUp::of(&config)),
             queues,
             index,
             checkpoint,
@@ -265,6 +267,7 @@ impl MessageStore {
         };
         let left = dispatcher.run(&self.log, &targets, DISPATCH_SHARE);
         self.dispatched_to.store(dispatcher.position(), Ordering::Release);
+        self.wake_flush();
         match left {
             Ok(left) => {
                 self.set_trouble(|trouble| trouble.dispatch = None);
