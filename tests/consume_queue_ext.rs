@@ -1,6 +1,8 @@
 //! Ext files beside the consume queues: the bytes of stock 4.3.0 for the same log, what filters and delayed
 //! messages see of them, a stop of either kind, and going without them.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4};
