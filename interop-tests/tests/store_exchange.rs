@@ -22,8 +22,20 @@ const SIZES: [(&str, &str); 4] = [
     ("maxIndexNum", "400"),
 ];
 
-fn plan(side: Side, store: &Path) -> Plan {
-    Plan::of(side, side).on_store(store).with_settings(&SIZES)
+/// The same with ext files beside the queues, a dozen units in each.
+const WITH_EXT: [(&str, &str); 6] = [
+    SIZES[0],
+    SIZES[1],
+    SIZES[2],
+    SIZES[3],
+    ("enableConsumeQueueExt", "true"),
+    ("mappedFileSizeConsumeQueueExt", "250"),
+];
+
+type Settings<'a> = &'a [(&'a str, &'a str)];
+
+fn plan(side: Side, store: &Path, settings: Settings<'_>) -> Plan {
+    Plan::of(side, side).on_store(store).with_settings(settings)
 }
 
 fn of_kind<'a>(lines: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
@@ -77,11 +89,12 @@ fn load(cluster: &Cluster, count: usize, seed: usize) {
 struct Contents {
     records: Vec<Value>,
     units: BTreeMap<(String, i64, i64), Value>,
+    has_ext: bool,
 }
 
 impl Contents {
-    fn of(store: &Path) -> Contents {
-        let sizes: Vec<String> = SIZES.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    fn of(store: &Path, settings: Settings<'_>) -> Contents {
+        let sizes: Vec<String> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let mut arguments = vec!["read", store.to_str().expect("a plain path")];
         arguments.extend(sizes.iter().map(String::as_str));
         let lines = java::helper("StoreTool", &arguments, LIMIT);
@@ -94,7 +107,8 @@ impl Contents {
             record
         });
         let units = of_kind(&lines, "unit").map(|unit| (place(unit), unit.clone())).collect();
-        Contents { records: records.collect(), units }
+        let has_ext = settings.contains(&("enableConsumeQueueExt", "true"));
+        Contents { records: records.collect(), units, has_ext }
     }
 
     /// Every record has its unit and every unit its record, offsets of a queue without gaps.
@@ -105,6 +119,12 @@ impl Contents {
             assert_eq!(
                 (number(unit, "physicalOffset"), number(unit, "size")),
                 (number(record, "physicalOffset"), number(record, "size")),
+                "{record}"
+            );
+            let stored = if self.has_ext { number(record, "storeTimestamp") } else { 0 };
+            assert_eq!(
+                (&unit["ext"], number(unit, "extStoreTime")),
+                (&self.has_ext.into(), stored),
                 "{record}"
             );
             if record["topic"] == TOPIC {
@@ -143,20 +163,20 @@ fn place(line: &Value) -> (String, i64, i64) {
 }
 
 /// `first` fills a directory, `second` reads it and appends, `first` reads it all and appends once more.
-fn exchange(first: Side, second: Side) {
+fn exchange(first: Side, second: Side, settings: Settings<'_>) {
     let _turn = turn();
     let folder = tempfile::tempdir().expect("a folder");
     let store = folder.path().join("store");
 
-    let cluster = Cluster::start(&plan(first, &store));
+    let cluster = Cluster::start(&plan(first, &store, settings));
     load(&cluster, 400, 1);
     let filled = View::of(&cluster);
     cluster.stop();
-    let after_first = Contents::of(&store);
+    let after_first = Contents::of(&store, settings);
     after_first.check();
     assert_eq!(after_first.records.len(), 400);
 
-    let cluster = Cluster::start(&plan(second, &store));
+    let cluster = Cluster::start(&plan(second, &store, settings));
     let passed_on = View::of(&cluster);
     assert_eq!(passed_on.messages(), filled.messages());
     assert_eq!(passed_on.ends(), filled.ends());
@@ -164,18 +184,18 @@ fn exchange(first: Side, second: Side) {
     load(&cluster, 300, 2);
     let appended = View::of(&cluster);
     cluster.stop();
-    let after_second = Contents::of(&store);
+    let after_second = Contents::of(&store, settings);
     after_second.check();
     after_second.check_grown(&after_first, 300);
 
-    let cluster = Cluster::start(&plan(first, &store));
+    let cluster = Cluster::start(&plan(first, &store, settings));
     let back = View::of(&cluster);
     assert_eq!(back.messages(), appended.messages());
     assert_eq!(back.ends(), appended.ends());
     assert_eq!(back.committed(), appended.commits());
     load(&cluster, 100, 3);
     cluster.stop();
-    let at_last = Contents::of(&store);
+    let at_last = Contents::of(&store, settings);
     at_last.check();
     at_last.check_grown(&after_second, 100);
 }
@@ -183,32 +203,32 @@ fn exchange(first: Side, second: Side) {
 /// The suite itself.
 #[test]
 fn java_to_java_and_back() {
-    exchange(Side::Java, Side::Java);
+    exchange(Side::Java, Side::Java, &SIZES);
 }
 
 #[test]
 fn java_to_ours_and_back() {
-    exchange(Side::Java, Side::Ours);
+    exchange(Side::Java, Side::Ours, &SIZES);
 }
 
 #[test]
 fn ours_to_java_and_back() {
-    exchange(Side::Ours, Side::Java);
+    exchange(Side::Ours, Side::Java, &SIZES);
 }
 
 /// `first` is killed with the messages not yet flushed and its directory open; `second` recovers them all, appends,
 /// and is killed in turn; `first` recovers what both wrote.
-fn crash(first: Side, second: Side) {
+fn crash(first: Side, second: Side, settings: Settings<'_>) {
     let _turn = turn();
     let folder = tempfile::tempdir().expect("a folder");
     let store = folder.path().join("store");
 
-    let cluster = Cluster::start(&plan(first, &store));
+    let cluster = Cluster::start(&plan(first, &store, settings));
     load(&cluster, 400, 4);
     let filled = View::of(&cluster);
     cluster.kill();
 
-    let cluster = Cluster::start(&plan(second, &store));
+    let cluster = Cluster::start(&plan(second, &store, settings));
     let recovered = View::of(&cluster);
     assert_eq!(recovered.messages(), filled.messages());
     assert_eq!(recovered.ends(), filled.ends());
@@ -216,24 +236,44 @@ fn crash(first: Side, second: Side) {
     let appended = View::of(&cluster);
     cluster.kill();
 
-    let cluster = Cluster::start(&plan(first, &store));
+    let cluster = Cluster::start(&plan(first, &store, settings));
     let back = View::of(&cluster);
     assert_eq!(back.messages(), appended.messages());
     assert_eq!(back.ends(), appended.ends());
     cluster.stop();
-    let at_last = Contents::of(&store);
+    let at_last = Contents::of(&store, settings);
     at_last.check();
     assert_eq!(at_last.records.len(), 700);
 }
 
 #[test]
 fn ours_recovers_what_a_killed_java_leaves() {
-    crash(Side::Java, Side::Ours);
+    crash(Side::Java, Side::Ours, &SIZES);
 }
 
 #[test]
 fn java_recovers_what_a_killed_broker_of_ours_leaves() {
-    crash(Side::Ours, Side::Java);
+    crash(Side::Ours, Side::Java, &SIZES);
+}
+
+#[test]
+fn java_to_ours_and_back_with_ext() {
+    exchange(Side::Java, Side::Ours, &WITH_EXT);
+}
+
+#[test]
+fn ours_to_java_and_back_with_ext() {
+    exchange(Side::Ours, Side::Java, &WITH_EXT);
+}
+
+#[test]
+fn ours_recovers_what_a_killed_java_leaves_with_ext() {
+    crash(Side::Java, Side::Ours, &WITH_EXT);
+}
+
+#[test]
+fn java_recovers_what_a_killed_broker_of_ours_leaves_with_ext() {
+    crash(Side::Ours, Side::Java, &WITH_EXT);
 }
 
 /// Two brokers never write to one directory, whoever came first.
@@ -243,7 +283,7 @@ fn a_directory_in_use_is_refused() {
     for side in [Side::Java, Side::Ours] {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("store");
-        let cluster = Cluster::start(&plan(side, &store));
+        let cluster = Cluster::start(&plan(side, &store, &SIZES));
 
         let home = tempfile::tempdir().expect("a home for the JVM");
         let mut command = java::command("interop.StoreTool", home.path());
@@ -252,7 +292,7 @@ fn a_directory_in_use_is_refused() {
         let printed = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && printed.contains("MQ already started"), "{side:?}: {printed}");
 
-        let refused = Cluster::try_start(&plan(Side::Ours, &store));
+        let refused = Cluster::try_start(&plan(Side::Ours, &store, &SIZES));
         let Err(why) = refused else {
             panic!("our broker starts in a directory of a running {side:?} broker")
         };

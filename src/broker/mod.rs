@@ -41,6 +41,7 @@ use self::topic_config::{TopicError, TopicTable};
 use self::transaction::Transactions;
 use crate::clock::Clock;
 use crate::config::broker::BrokerConfig;
+use crate::config::file::FileError;
 use crate::config::store::MessageStoreConfig;
 use crate::protocol::body::topic::TopicConfig;
 use crate::protocol::header::client::NotifyConsumerIdsChangedRequestHeader;
@@ -152,14 +153,12 @@ impl Broker {
 
     /// Writes every table that has changed to its file. Blocks. Gives whether all went well.
     fn persist(&self) -> bool {
-        let saved =
-            [self.topics.persist(), self.groups.persist(), self.offsets.persist(), self.schedule.persist()];
-        let mut well = true;
-        for error in saved.into_iter().filter_map(Result::err) {
-            tracing::error!(%error, "table not saved");
-            well = false;
-        }
-        well
+        is_saved(&[self.topics.persist(), self.groups.persist(), self.offsets.persist()])
+    }
+
+    /// Writes how far each delay level is delivered. Blocks.
+    fn persist_delay_offsets(&self) -> bool {
+        is_saved(&[self.schedule.persist()])
     }
 
     /// Drops clients and locks that have been silent for too long.
@@ -173,6 +172,14 @@ impl Broker {
         }
         self.locks.scan();
     }
+}
+
+/// Whether all tables were saved; says why not.
+fn is_saved(tables: &[Result<(), FileError>]) -> bool {
+    for error in tables.iter().filter_map(|saved| saved.as_ref().err()) {
+        tracing::error!(%error, "table not saved");
+    }
+    tables.iter().all(Result::is_ok)
 }
 
 fn logged(created: Result<Arc<TopicConfig>, TopicError>, topic: &str) -> Option<Arc<TopicConfig>> {

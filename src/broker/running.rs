@@ -274,6 +274,12 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
     let offsets_every = millis(broker.config.flush_consumer_offset_interval, 5000);
     // Offsets, and whatever could not be written when it changed.
     jobs.spawn(every(offsets_every, Arc::clone(broker), save));
+    let delay_offsets_ms = i32::try_from(broker.store_config.flush_delay_offset_interval).unwrap_or(i32::MAX);
+    jobs.spawn(every(millis(delay_offsets_ms, 10_000), Arc::clone(broker), |broker| async move {
+        if let Err(error) = tokio::task::spawn_blocking(move || broker.persist_delay_offsets()).await {
+            tracing::error!(%error, "delay offsets not saved");
+        }
+    }));
     jobs.spawn(every(SCAN_CLIENTS_EVERY, Arc::clone(broker), |broker| async move { broker.scan_clients() }));
     let checks_ms = i32::try_from(broker.config.transaction_check_interval).unwrap_or(i32::MAX);
     // Not earlier: after a restart of ours the producers come back with their next heartbeats.
@@ -377,7 +383,7 @@ impl Running {
         futures_util::future::join_all(servers.into_iter().map(Server::stop)).await;
         let state = Arc::clone(&broker);
         let written = tokio::task::spawn_blocking(move || {
-            let saved = state.persist();
+            let saved = state.persist() & state.persist_delay_offsets();
             match state.store.shutdown() {
                 Ok(()) => saved,
                 Err(error) => {

@@ -79,9 +79,13 @@ impl Schedule {
             let Some(offset) = self.next_offset(store, level) else { return later };
             let Some(unit) = store.unit(SCHEDULE_TOPIC, level - 1, offset) else { return later };
             // A due time beyond the level's own is a clock that was set back since: Java delivers at once.
-            let is_sane = unit.tags_code <= store.delay_levels().due_ms(level, now_ms);
-            if !unit.is_filler() && is_sane && unit.tags_code > now_ms {
-                return unit.tags_code;
+            let due_ms = store.tags_code(SCHEDULE_TOPIC, level - 1, &unit).unwrap_or_else(|| {
+                let stored_ms = store.store_time_of(SCHEDULE_TOPIC, level - 1, offset);
+                store.delay_levels().due_ms(level, stored_ms)
+            });
+            let is_sane = due_ms <= store.delay_levels().due_ms(level, now_ms);
+            if !unit.is_filler() && is_sane && due_ms > now_ms {
+                return due_ms;
             }
             if !unit.is_filler() && !put_back(store, &unit) {
                 return now_ms + RETRY_MS;

@@ -42,15 +42,16 @@ pub struct MessageStoreConfig {
     pub enable_consume_queue_ext: bool,
     /// Ext file size. Default 50331648.
     pub mapped_file_size_consume_queue_ext: i32,
-    /// Inert: overwritten with Bloom m. Default 64.
+    /// Inert: the Bloom filter decides. Default 64.
     pub bit_map_length_consume_queue_ext: i32,
     /// Async flush period, ms. Default 500. Changes at run time.
     pub flush_interval_commit_log: i32,
-    /// Pool commit period, ms. Default 200.
+    /// Inert: there is no write pool. Default 200.
     pub commit_interval_commit_log: i32,
-    /// Mutex instead of spin lock. Default false.
+    /// Inert: there is one kind of append lock. Default false.
     pub use_reentrant_lock_when_put_message: bool,
-    /// Sleep instead of wake-able wait. Default false.
+    /// ASYNC_FLUSH looks by the clock alone, and is not woken as soon as there are flushCommitLogLeastPages.
+    /// Default true: false in 4.3.0, whose later versions changed it. Changes at run time.
     pub flush_commit_log_timed: bool,
     /// Queue flush period, ms. Default 1000. Changes at run time.
     pub flush_interval_consume_queue: i32,
@@ -79,15 +80,15 @@ pub struct MessageStoreConfig {
     pub check_crc_on_recover: bool,
     /// Min dirty pages to flush. Default 4. Changes at run time.
     pub flush_commit_log_least_pages: i32,
-    /// Min pages to commit. Default 4.
+    /// Inert: there is no write pool. Default 4.
     pub commit_commit_log_least_pages: i32,
-    /// Warm-upync step. Default 4096.
+    /// Pages of a step when files are warmed up; with SYNC_FLUSH each step is synced. Default 4096.
     pub flush_least_pages_when_warm_maped_file: i32,
     /// Min dirty queue pages. Default 2. Changes at run time.
     pub flush_consume_queue_least_pages: i32,
     /// Full log flush, ms. Default 10000. Changes at run time.
     pub flush_commit_log_thorough_interval: i32,
-    /// Full commit, ms. Default 200.
+    /// Inert: there is no write pool. Default 200.
     pub commit_commit_log_thorough_interval: i32,
     /// Full queue flush + checkpoint, ms. Default 60000. Changes at run time.
     pub flush_consume_queue_thorough_interval: i32,
@@ -109,7 +110,7 @@ pub struct MessageStoreConfig {
     pub max_index_num: i32,
     /// Query result cap. Default 64. Changes at run time.
     pub max_msgs_num_batch: i32,
-    /// Recovery start honours index stamp. Default false.
+    /// Inert: the index is always completed. Default false.
     pub message_index_safe: bool,
     /// Inert: listenPort + 1. Default 10912.
     pub ha_listen_port: i32,
@@ -139,21 +140,21 @@ pub struct MessageStoreConfig {
     pub warm_maped_file_enable: bool,
     /// Slave corrects offsets. Default false. Changes at run time.
     pub offset_check_in_slave: bool,
-    /// Dump stacks on long lock. Default false.
+    /// Inert: there are no Java threads to dump. Default false.
     pub debug_lock_enable: bool,
-    /// Stops dispatch; effectively broken. Default false.
+    /// Inert: 4.3.0 stops dispatching with it. Default false.
     pub duplication_enable: bool,
-    /// Record read lag statistic. Default true.
+    /// Inert: reads that lag are not counted. Default true.
     pub disk_fall_recorded: bool,
     /// Put lock busy threshold, ms. Default 1000. Changes at run time.
     pub os_page_cache_busy_time_out_mills: i64,
     /// Max for unique-key query. Default 32. Changes at run time.
     pub default_query_max_num: i32,
-    /// Off-heap write pool. Default false.
+    /// Inert: messages go to the page cache at once. Default false.
     pub transient_store_pool_enable: bool,
-    /// Pool buffers. Default 5.
+    /// Inert: there is no write pool. Default 5.
     pub transient_store_pool_size: i32,
-    /// Refuse allocation without buffer. Default false.
+    /// Inert: there is no write pool. Default false.
     pub fast_fail_if_no_buffer_in_store_pool: bool,
 }
 
@@ -170,7 +171,7 @@ impl Default for MessageStoreConfig {
             flush_interval_commit_log: 500,
             commit_interval_commit_log: 200,
             use_reentrant_lock_when_put_message: false,
-            flush_commit_log_timed: false,
+            flush_commit_log_timed: true,
             flush_interval_consume_queue: 1000,
             clean_resource_interval: 10_000,
             delete_commit_log_files_interval: 100,
@@ -226,6 +227,10 @@ impl Default for MessageStoreConfig {
     }
 }
 
+const NO_POOL: &str = "there is no write pool: messages go to the page cache at once, so that an acknowledged one \
+                       survives a killed process, and an append does not wait for the disk without one, either";
+const NO_REPLICATION: &str = "this release does not replicate";
+
 impl Section for MessageStoreConfig {
     const JAVA_CLASS: &str = "MessageStoreConfig";
     const IMPORTANT: &[&str] = &[
@@ -251,6 +256,7 @@ impl Section for MessageStoreConfig {
     ];
     const RUNTIME: &[&str] = &[
         "flushIntervalCommitLog",
+        "flushCommitLogTimed",
         "flushCommitLogLeastPages",
         "flushCommitLogThoroughInterval",
         "flushIntervalConsumeQueue",
@@ -276,12 +282,25 @@ impl Section for MessageStoreConfig {
     const INERT: &[(&str, &str)] = &[
         ("putMsgIndexHightWater", "4.3.0 does not use it either"),
         ("bitMapLengthConsumeQueueExt", "the Bloom filter decides it, as in 4.3.0"),
-        ("haListenPort", "it is always listenPort + 1, as in 4.3.0"),
+        ("haListenPort", NO_REPLICATION),
         (
             "useReentrantLockWhenPutMessage",
             "the append lock neither spins for long nor is it held across a system call",
         ),
         ("duplicationEnable", "4.3.0 stops dispatching with it"),
         ("debugLockEnable", "there are no Java threads to dump"),
+        ("transientStorePoolEnable", NO_POOL),
+        ("transientStorePoolSize", NO_POOL),
+        ("fastFailIfNoBufferInStorePool", NO_POOL),
+        ("commitIntervalCommitLog", NO_POOL),
+        ("commitCommitLogLeastPages", NO_POOL),
+        ("commitCommitLogThoroughInterval", NO_POOL),
+        ("messageIndexSafe", "recovery completes the index wherever it ends"),
+        ("diskFallRecorded", "how far reads lag behind is not counted"),
+        ("haMasterAddress", NO_REPLICATION),
+        ("haSendHeartbeatInterval", NO_REPLICATION),
+        ("haHousekeepingInterval", NO_REPLICATION),
+        ("haTransferBatchSize", NO_REPLICATION),
+        ("haSlaveFallbehindMax", NO_REPLICATION),
     ];
 }

@@ -19,13 +19,14 @@ impl MessageStore {
             queue.delete()?;
         }
         drop(dispatcher);
-        let folder = self.queues.folder().join(topic);
-        if is_topic(topic) && folder.exists() {
-            std::fs::remove_dir(&folder).map_err(|source| Error::Io {
-                what: "delete",
-                path: folder,
-                source,
-            })?;
+        for folder in self.queues.topic_folders(topic) {
+            if is_topic(topic) && folder.exists() {
+                std::fs::remove_dir(&folder).map_err(|source| Error::Io {
+                    what: "delete",
+                    path: folder,
+                    source,
+                })?;
+            }
         }
         Ok(())
     }

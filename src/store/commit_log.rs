@@ -13,6 +13,7 @@ use super::Error;
 use super::files::Files;
 use super::mapped_file::{MappedFile, MappedSlice};
 use super::record::{self, END_BYTES, Found};
+use super::warm_up::WarmUp;
 use crate::clock::Clock;
 
 /// Space is allocated ahead of the end in steps of this size.
@@ -27,6 +28,8 @@ pub struct CommitLog {
     /// When the append lock was taken, ms; 0 while it is free.
     locked_since_ms: AtomicI64,
     ahead: Ahead,
+    /// Files are brought into memory before they are written.
+    warm_up: Option<WarmUp>,
 }
 
 /// Where the next record goes.
@@ -69,7 +72,7 @@ pub struct Appended {
 
 impl CommitLog {
     /// A log whose files were brought to their right end.
-    pub fn new(files: Files) -> CommitLog {
+    pub fn new(files: Files, warm_up: Option<WarmUp>) -> CommitLog {
         let file = files.last();
         let end = file.as_ref().map_or(0, |file| file.from() as i64 + file.published() as i64);
         CommitLog {
@@ -77,7 +80,11 @@ impl CommitLog {
             tail: Mutex::new(Tail { file, store_timestamp_ms: 0 }),
             end: AtomicI64::new(end),
             locked_since_ms: AtomicI64::new(0),
-            ahead: Ahead::default(),
+            ahead: Ahead {
+                wanted: Mutex::new(AheadState { is_wanted: warm_up.is_some(), ..AheadState::default() }),
+                changed: Condvar::new(),
+            },
+            warm_up,
         }
     }
 
@@ -212,6 +219,10 @@ impl CommitLog {
         };
         self.files.push(Arc::clone(&file));
         tail.file = Some(Arc::clone(&file));
+        if self.warm_up.is_some() {
+            self.ahead().is_wanted = true;
+            self.ahead.changed.notify_one();
+        }
         tracing::info!(file = %file.path().display(), "commit log file opened");
         Ok(file)
     }
@@ -222,6 +233,7 @@ impl CommitLog {
 
     /// Keeps space allocated ahead of the end until told to stop: the body of a thread.
     pub fn allocate_ahead(&self) {
+        let mut held = Vec::new();
         loop {
             let mut state = self.ahead();
             while !state.stop && !state.is_wanted {
@@ -237,12 +249,17 @@ impl CommitLog {
             let Some(file) = self.files.last() else { continue };
             let end = file.published();
             let _ = file.reserve((end + 2 * RESERVE_STEP_BYTES).min(file.length()));
+            let is_near = file.length() - end < 2 * RESERVE_STEP_BYTES;
             if !has_next
-                && file.length() - end < 2 * RESERVE_STEP_BYTES
+                && (is_near || self.warm_up.is_some())
                 && let Ok(next) = self.files.create(file.from() + file.length() as u64)
                 && next.reserve(RESERVE_STEP_BYTES.min(next.length())).is_ok()
             {
                 self.ahead().next = Some(next);
+            }
+            if let Some(warm_up) = &self.warm_up {
+                let files = [self.files.last(), self.ahead().next.clone()];
+                warm_up.run(files.into_iter().flatten(), &mut held, || self.ahead().stop);
             }
         }
     }

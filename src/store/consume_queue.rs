@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::Error;
+use super::consume_queue_ext::{self, ConsumeQueueExt, ExtPlan, ExtUnit};
 use super::files::{self, Files};
 use super::mapped_file::{MappedFile, MappedSlice, PAGE_BYTES};
 
@@ -92,6 +93,8 @@ pub struct ConsumeQueue {
     topic: Arc<str>,
     queue_id: i32,
     files: Files,
+    /// What does not fit into the entries, if it is kept.
+    ext: Option<ConsumeQueueExt>,
     /// Entries there are, in bytes of the endless queue.
     end: AtomicI64,
     /// First entry whose record is still there, in bytes.
@@ -117,6 +120,7 @@ impl ConsumeQueue {
             topic,
             queue_id,
             files,
+            ext: None,
             end: AtomicI64::new(0),
             start: AtomicI64::new(0),
             dispatched_to: AtomicI64::new(0),
@@ -176,6 +180,35 @@ impl ConsumeQueue {
         Ok(())
     }
 
+    /// Keeps ext units with the entries of a queue that is new.
+    pub fn with_new_ext(mut self, plan: Option<&ExtPlan>) -> ConsumeQueue {
+        self.ext = plan.map(|plan| ConsumeQueueExt::new(self.ext_folder(plan), plan.file_bytes));
+        self
+    }
+
+    /// Keeps ext units with the entries, and opens those that are there.
+    pub fn with_ext(mut self, plan: Option<&ExtPlan>) -> Result<ConsumeQueue, Error> {
+        if let Some(plan) = plan {
+            let folder = self.ext_folder(plan);
+            self.ext = Some(ConsumeQueueExt::open(folder, plan.file_bytes, self.newest_address())?);
+        }
+        Ok(self)
+    }
+
+    fn ext_folder(&self, plan: &ExtPlan) -> PathBuf {
+        plan.folder.join(&*self.topic).join(self.queue_id.to_string())
+    }
+
+    /// The address in the newest entry of the last three files that has one.
+    fn newest_address(&self) -> Option<i64> {
+        let files = self.files.all();
+        files.iter().rev().take(3).find_map(|file| {
+            let units = file.bytes(0, file.published())?.rchunks_exact(UNIT_BYTES);
+            let mut codes = units.filter_map(Unit::parse).map(|unit| unit.tags_code);
+            codes.find(|code| consume_queue_ext::is_address(*code))
+        })
+    }
+
     fn set_end(&self, end: i64, dispatched_to: i64) {
         self.end.store(end, Ordering::Release);
         self.dispatched_to.store(dispatched_to, Ordering::Release);
@@ -231,7 +264,10 @@ impl ConsumeQueue {
         }
         self.files.truncate(end as u64)?;
         self.set_end(end, self.dispatched_to().min(log_end));
-        Ok(())
+        match (&self.ext, self.newest_address()) {
+            (Some(ext), Some(address)) => ext.truncate_behind(address),
+            _ => Ok(()),
+        }
     }
 
     /// Topic.
@@ -295,6 +331,19 @@ impl ConsumeQueue {
         Unit::parse(&self.files.slice(at as u64, UNIT_BYTES)?)
     }
 
+    /// An entry's tags code, looked up where the entry holds its address; `None` where that cannot be read.
+    pub fn tags_code(&self, unit: &Unit) -> Option<i64> {
+        if consume_queue_ext::is_address(unit.tags_code) {
+            return self.ext(unit).map(|ext| ext.tags_code);
+        }
+        Some(unit.tags_code)
+    }
+
+    /// What is kept beside an entry.
+    pub fn ext(&self, unit: &Unit) -> Option<ExtUnit> {
+        self.ext.as_ref()?.get(unit.tags_code)
+    }
+
     /// The entries from an offset to the end of its file or of the queue.
     pub fn units(&self, offset: i64) -> Option<MappedSlice> {
         let at = u64::try_from(offset.checked_mul(UNIT_BYTES as i64)?).ok()?;
@@ -319,6 +368,32 @@ impl ConsumeQueue {
     /// Writes the entry of a message. By the dispatcher only. Entries that are missing before it are filled
     /// with ones that stand for nothing, as Java fills a queue that begins in the middle of a file.
     pub fn put(&self, queue_offset: i64, unit: Unit) -> Result<Put, Error> {
+        self.put_with(queue_offset, unit, |unit| unit.tags_code)
+    }
+
+    /// Writes the entry of a message and, where they are kept, its store time and the bitmap of the
+    /// subscriptions it is for.
+    pub fn put_extended(
+        &self,
+        queue_offset: i64,
+        unit: Unit,
+        store_timestamp_ms: i64,
+        bitmap: &[u8],
+    ) -> Result<Put, Error> {
+        self.put_with(queue_offset, unit, |unit| {
+            let ext = self.ext.as_ref();
+            let address = ext.and_then(|ext| ext.put(unit.tags_code, store_timestamp_ms, bitmap));
+            address.unwrap_or(unit.tags_code)
+        })
+    }
+
+    /// Asks for the tags code when nothing stands in the entry's way any more: an ext unit is not made twice.
+    fn put_with(
+        &self,
+        queue_offset: i64,
+        unit: Unit,
+        tags_code: impl FnOnce(&Unit) -> i64,
+    ) -> Result<Put, Error> {
         if self.has(queue_offset, unit.commit_log_offset) {
             return Ok(Put::Repeated);
         }
@@ -336,13 +411,25 @@ impl ConsumeQueue {
             self.write(end, filler)?;
             end += UNIT_BYTES as i64;
         }
-        self.write(at, unit)?;
+        self.place(at)?;
+        self.write(at, Unit { tags_code: tags_code(&unit), ..unit })?;
         self.end.store(at + UNIT_BYTES as i64, Ordering::Release);
         self.dispatched_to.store(unit.record_end(), Ordering::Release);
         Ok(Put::Written)
     }
 
     fn write(&self, at: i64, unit: Unit) -> Result<(), Error> {
+        let (file, place) = self.place(at)?;
+        // A filler that an earlier, failed attempt already wrote stays.
+        if place + UNIT_BYTES > file.published() {
+            file.write(place, &unit.bytes());
+            file.publish(place + UNIT_BYTES);
+        }
+        Ok(())
+    }
+
+    /// The file that takes an entry, with its space reserved, and where in it.
+    fn place(&self, at: i64) -> Result<(Arc<MappedFile>, usize), Error> {
         let file = match self.files.at(at as u64) {
             Some(file) => file,
             None => {
@@ -353,11 +440,7 @@ impl ConsumeQueue {
         };
         let place = (at as u64 - file.from()) as usize;
         let end = place + UNIT_BYTES;
-        if end <= file.published() {
-            // A filler that an earlier, failed attempt already wrote.
-            return Ok(());
-        }
-        if end > file.reserved() {
+        if end > file.reserved().max(file.published()) {
             let step = file.reserved().clamp(PAGE_BYTES, RESERVE_MAX_BYTES);
             let wanted = (end + step - 1).min(file.length());
             file.reserve(wanted).or_else(|_| file.reserve(end)).map_err(|source| Error::Io {
@@ -366,9 +449,7 @@ impl ConsumeQueue {
                 source,
             })?;
         }
-        file.write(place, &unit.bytes());
-        file.publish(end);
-        Ok(())
+        Ok((file, place))
     }
 
     /// Sets the first entry whose record is still in the log (Java: `correctMinOffset`).
@@ -382,10 +463,18 @@ impl ConsumeQueue {
         let index = units.chunks_exact(UNIT_BYTES).position(is_there);
         let start = from + (index.unwrap_or(0) * UNIT_BYTES) as i64;
         self.start.store(start, Ordering::Release);
+        if let (Some(ext), Some(unit)) =
+            (&self.ext, index.and_then(|at| Unit::parse(&units[at * UNIT_BYTES..])))
+            && let Err(error) = ext.delete_before(unit.tags_code)
+        {
+            tracing::warn!(%error, "consume queue ext file not deleted");
+        }
     }
 
     /// Writes entries to disk when there are at least so many pages of them; 0: any.
     pub fn flush(&self, least_pages: usize) -> Result<(), Error> {
+        // First what the entries point to.
+        self.ext.as_ref().map_or(Ok(()), |ext| ext.flush(least_pages))?;
         let end = self.end.load(Ordering::Acquire);
         let flushed = self.flushed.load(Ordering::Relaxed);
         if end <= flushed || ((end - flushed) as usize) < least_pages * PAGE_BYTES {
@@ -413,6 +502,7 @@ impl ConsumeQueue {
     /// Deletes the queue's files and folder.
     pub fn delete(&self) -> Result<(), Error> {
         self.files.remove_all()?;
+        self.ext.as_ref().map_or(Ok(()), ConsumeQueueExt::delete)?;
         let folder = self.files.folder();
         match std::fs::remove_dir(folder) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {

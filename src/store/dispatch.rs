@@ -132,7 +132,8 @@ impl Dispatcher {
         let tags_code = tags_code(record, topic, targets.levels);
         let unit =
             Unit { commit_log_offset: record.commit_log_offset(), length: record.length() as i32, tags_code };
-        let put = queue.put(record.queue_offset(), unit)?;
+        // The bitmap is of SQL92 subscriptions, of which there are none yet.
+        let put = queue.put_extended(record.queue_offset(), unit, record.store_timestamp_ms(), &[])?;
         self.store_timestamp_ms = record.store_timestamp_ms();
         if put == Put::Written
             && let Some(listener) = targets.listener

@@ -147,6 +147,18 @@ impl Files {
         }
     }
 
+    /// Deletes the files that end before an offset, but never the last one. Whoever reads them keeps his
+    /// mapping.
+    pub fn delete_before(&self, offset: u64) -> Result<(), Error> {
+        let mut files = self.write();
+        while files.len() > 1 && files[0].from() + (files[0].length() as u64) < offset {
+            let path = files[0].path().to_owned();
+            std::fs::remove_file(&path).map_err(|source| Error::Io { what: "delete", path, source })?;
+            files.remove(0);
+        }
+        Ok(())
+    }
+
     /// Deletes every file.
     pub fn remove_all(&self) -> Result<(), Error> {
         for file in self.write().drain(..) {

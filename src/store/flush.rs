@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -21,6 +21,8 @@ use crate::config::store::FlushDiskType;
 pub struct FlushQueue {
     state: Mutex<State>,
     changed: Condvar,
+    /// The thread was woken and has not looked yet: spares the lock.
+    is_woken: AtomicBool,
 }
 
 #[derive(Default)]
@@ -74,6 +76,14 @@ impl FlushQueue {
         }
     }
 
+    /// Wakes the flushing thread, for whom nobody waits.
+    pub fn wake(&self) {
+        if !self.is_woken.swap(true, Ordering::SeqCst) {
+            self.state().is_due = true;
+            self.changed.notify_one();
+        }
+    }
+
     /// Wakes the flushing thread for good.
     pub fn stop(&self) {
         self.state().stop = true;
@@ -88,6 +98,7 @@ impl FlushQueue {
         let (mut state, _) =
             self.changed.wait_timeout_while(state, interval, idle).unwrap_or_else(PoisonError::into_inner);
         state.is_due = false;
+        self.is_woken.store(false, Ordering::SeqCst);
         (std::mem::take(&mut state.waiting), state.stop)
     }
 
@@ -108,18 +119,14 @@ impl FlushQueue {
 impl MessageStore {
     /// The body of the thread that brings the log to the disk.
     pub(super) fn keep_flushing(&self) {
-        let config = &self.config;
-        let is_sync = config.flush_disk_type == FlushDiskType::SyncFlush;
-        let interval = Duration::from_millis(config.flush_interval_commit_log.max(1) as u64);
-        let thorough = Duration::from_millis(config.flush_commit_log_thorough_interval.max(0) as u64);
-        let least_bytes =
-            i64::from(config.flush_commit_log_least_pages.max(0)) * mapped_file::PAGE_BYTES as i64;
         let mut flushed_at = Instant::now();
         loop {
+            // Looked at in every round: they may change while the broker runs.
+            let interval = millis(self.config.flush_interval_commit_log.max(1));
+            let thorough = millis(self.config.flush_commit_log_thorough_interval);
             let (waiting, stop) = self.flush.next_round(interval);
-            let unflushed = self.log.end() - self.flushed_to.load(Ordering::Acquire);
-            let is_due = is_sync || stop || flushed_at.elapsed() >= thorough || unflushed >= least_bytes;
-            if is_due && unflushed > 0 {
+            let is_due = stop || flushed_at.elapsed() >= thorough || self.is_flush_worthwhile();
+            if is_due && self.unflushed_bytes() > 0 {
                 self.flush_log();
                 flushed_at = Instant::now();
             }
@@ -145,6 +152,29 @@ impl MessageStore {
         }
     }
 
+    fn unflushed_bytes(&self) -> i64 {
+        self.log.end() - self.flushed_to.load(Ordering::Acquire)
+    }
+
+    /// Whether there is enough that is not on disk yet.
+    fn is_flush_worthwhile(&self) -> bool {
+        let least_pages = match self.config.flush_disk_type {
+            FlushDiskType::SyncFlush => 0,
+            FlushDiskType::AsyncFlush => i64::from(self.config.flush_commit_log_least_pages),
+        };
+        self.unflushed_bytes() >= (least_pages * mapped_file::PAGE_BYTES as i64).max(1)
+    }
+
+    /// Wakes the flushing thread when there is enough for it, unless it is to look by the clock alone. With
+    /// SYNC_FLUSH this is for those who do not wait for the disk.
+    pub(super) fn wake_flush(&self) {
+        let by_clock =
+            self.config.flush_commit_log_timed && self.config.flush_disk_type == FlushDiskType::AsyncFlush;
+        if !by_clock && self.is_flush_worthwhile() {
+            self.flush.wake();
+        }
+    }
+
     /// Writes the log to disk up to where it ends now.
     pub(super) fn flush_log(&self) {
         let store_timestamp_ms = self.log.last_store_timestamp_ms();
@@ -167,12 +197,11 @@ impl MessageStore {
 
     /// The body of the thread that brings the queues and the checkpoint to the disk.
     pub(super) fn keep_flushing_queues(&self) {
-        let config = &self.config;
-        let interval = Duration::from_millis(config.flush_interval_consume_queue.max(1) as u64);
-        let thorough = Duration::from_millis(config.flush_consume_queue_thorough_interval.max(0) as u64);
-        let least_pages = usize::try_from(config.flush_consume_queue_least_pages).unwrap_or(0);
         let mut flushed_at = Instant::now();
         loop {
+            let interval = millis(self.config.flush_interval_consume_queue.max(1));
+            let thorough = millis(self.config.flush_consume_queue_thorough_interval);
+            let least_pages = usize::try_from(self.config.flush_consume_queue_least_pages).unwrap_or(0);
             let state = self.standby.state.lock().unwrap_or_else(PoisonError::into_inner);
             let deadline = Instant::now() + interval;
             let running = |state: &mut StandbyState| !state.stop && Instant::now() < deadline;
@@ -209,6 +238,7 @@ impl MessageStore {
         }
         Ok(())
     }
+
     /// Writes down how far the queues reach.
     pub(super) fn write_summary(&self) {
         let summary = Summary::of(self.log.start(), self.log.end(), &self.queues);
@@ -229,4 +259,9 @@ impl MessageStore {
         }
         Ok(())
     }
+}
+
+/// A setting in milliseconds; a negative one is 0.
+fn millis(setting: i32) -> Duration {
+    Duration::from_millis(u64::try_from(setting).unwrap_or(0))
 }

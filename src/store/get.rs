@@ -158,7 +158,7 @@ impl MessageStore {
                 if self.is_full(result, &unit, max_msg_nums, unit.commit_log_offset < cold_from) {
                     break;
                 }
-                if unit.commit_log_offset >= skip_to && filter.matches_queue(Some(unit.tags_code)) {
+                if unit.commit_log_offset >= skip_to && filter.matches_queue(queue.tags_code(&unit)) {
                     match self.log.slice(unit.commit_log_offset, unit.length.max(0) as usize) {
                         Some(message) if !self.is_sound(&message, queue, offset + walked as i64, &unit) => {}
                         Some(message) if filter.matches_record(&message) => {
@@ -242,6 +242,11 @@ impl MessageStore {
     /// One entry of a queue.
     pub fn unit(&self, topic: &str, queue_id: i32, offset: i64) -> Option<Unit> {
         self.queues.get(topic, queue_id)?.unit(offset)
+    }
+
+    /// What an entry carries for filters, or when its delayed message is due; `None` where it cannot be read.
+    pub fn tags_code(&self, topic: &str, queue_id: i32, unit: &Unit) -> Option<i64> {
+        self.queues.get(topic, queue_id)?.tags_code(unit)
     }
 
     /// Whether an entry's message lies so far back that reading it may have to wait for the disk.

@@ -162,6 +162,17 @@ impl MappedFile {
         Some(unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(at), length) })
     }
 
+    /// Brings the pages of a reserved part into memory, ready to be written; what is in them stays.
+    pub fn populate(&self, start: usize, end: usize) -> io::Result<()> {
+        assert!(start <= end && end <= self.reserved(), "{start}..{end} of {:?}", self.path);
+        self.map.advise_range(memmap2::Advice::PopulateWrite, start, end - start)
+    }
+
+    /// Keeps the file's pages from being swapped out, or no longer.
+    pub fn hold_in_memory(&self, hold: bool) -> io::Result<()> {
+        if hold { self.map.lock() } else { self.map.unlock() }
+    }
+
     /// Writes what was written through the map to the disk.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()

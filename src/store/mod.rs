@@ -10,6 +10,7 @@ pub mod checkpoint;
 mod clean;
 pub mod commit_log;
 pub mod consume_queue;
+pub mod consume_queue_ext;
 pub mod delay;
 mod dispatch;
 pub mod files;
@@ -25,6 +26,7 @@ pub mod record;
 mod recover;
 mod status;
 mod summary;
+mod warm_up;
 
 use std::fmt;
 use std::io;
@@ -54,6 +56,7 @@ use queues::Queues;
 pub use status::StoreStatus;
 use status::{Damage, Trouble};
 use summary::{LastRun, Summary};
+use warm_up::WarmUp;
 
 /// Records that a caller gives their entries before it leaves the rest to the thread that stands by.
 const DISPATCH_SHARE: usize = 4096;
@@ -185,9 +188,7 @@ impl MessageStore {
         let checkpoint = Checkpoint::open(&root.join("checkpoint"))?;
         let files =
             open::open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
-        let queue_file_bytes = usize::try_from(config.maped_file_size_consume_queue)
-            .map_err(|_| Error::Config("mapedFileSizeConsumeQueue is negative".to_owned()))?;
-        let queues = Queues::open(root.join("consumequeue"), queue_file_bytes)?;
+        let queues = open::open_queues(&config)?;
         let index = open::open_index(&config, &files, &checkpoint, last_run == LastRun::Clean)?;
         let targets = Targets { queues: &queues, index: index.as_ref(), levels: &levels, listener: None };
         let before = open::Before { last_run, summary, now_ms: options.clock.now_ms() };
@@ -200,7 +201,7 @@ impl MessageStore {
             clock: options.clock,
             memory_bytes,
             levels,
-            log: CommitLog::new(files),
+            log: CommitLog::new(files, WarmUp::of(&config)),
             verified_from: opened.verified_from,
             queues,
             index,
@@ -298,6 +299,7 @@ impl MessageStore {
         };
         let left = dispatcher.run(&self.log, &targets, DISPATCH_SHARE);
         self.dispatched_to.store(dispatcher.position(), Ordering::Release);
+        self.wake_flush();
         match left {
             Ok(left) => {
                 self.set_trouble(|trouble| trouble.dispatch = None);

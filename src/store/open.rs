@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::checkpoint::Checkpoint;
+use super::consume_queue::UNIT_BYTES;
+use super::consume_queue_ext::{self, ExtPlan};
 use super::dispatch::{Dispatcher, Targets};
 use super::files::{self, Files};
 use super::index::{Index, Shape};
@@ -124,6 +126,23 @@ pub struct Opened {
 
 /// Java walks so many files after a clean stop.
 const LAST_FILES: usize = 3;
+
+/// Opens the consume queues, and their ext files if the settings say so.
+pub fn open_queues(config: &MessageStoreConfig) -> Result<Queues, Error> {
+    let sized = |key, length: i32, least: usize| match usize::try_from(length) {
+        Ok(length) if length >= least => Ok(length),
+        _ => Err(Error::Config(format!("{key} is {length}: at least {least} bytes are needed"))),
+    };
+    let root = Path::new(&config.store_path_root_dir);
+    let file_bytes = sized("mapedFileSizeConsumeQueue", config.maped_file_size_consume_queue, UNIT_BYTES)?;
+    let ext = config.enable_consume_queue_ext.then(|| {
+        let least = consume_queue_ext::UNIT_MIN_BYTES + consume_queue_ext::END_BYTES;
+        let length = config.mapped_file_size_consume_queue_ext;
+        let file_bytes = sized("mappedFileSizeConsumeQueueExt", length, least)?;
+        Ok::<_, Error>(ExtPlan { folder: root.join("consumequeue_ext"), file_bytes })
+    });
+    Queues::open(root.join("consumequeue"), file_bytes, ext.transpose()?)
+}
 
 /// Finds the log's end, gives missing entries, cuts what is not there.
 pub fn recover_log(

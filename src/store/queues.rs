@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Error;
 use super::consume_queue::{ConsumeQueue, UNIT_BYTES};
+use super::consume_queue_ext::ExtPlan;
 use super::record::Record;
 use crate::protocol::message::{SYS_FLAG_TRANSACTION_COMMIT, SYS_FLAG_TRANSACTION_MASK};
 
@@ -13,15 +14,17 @@ use crate::protocol::message::{SYS_FLAG_TRANSACTION_COMMIT, SYS_FLAG_TRANSACTION
 pub struct Queues {
     folder: PathBuf,
     file_bytes: usize,
+    /// Where ext units are kept, if they are.
+    ext: Option<ExtPlan>,
     /// A topic's queues in the order of their ids.
     topics: RwLock<HashMap<Arc<str>, Vec<Arc<ConsumeQueue>>>>,
 }
 
 impl Queues {
     /// Opens the queues of a folder `consumequeue/<topic>/<queue id>`. Folders with other names are left alone.
-    pub fn open(folder: PathBuf, file_bytes: usize) -> Result<Queues, Error> {
+    pub fn open(folder: PathBuf, file_bytes: usize, ext: Option<ExtPlan>) -> Result<Queues, Error> {
         let file_bytes = file_bytes.next_multiple_of(UNIT_BYTES);
-        let queues = Queues { folder, file_bytes, topics: RwLock::default() };
+        let queues = Queues { folder, file_bytes, ext, topics: RwLock::default() };
         for topic in folders(&queues.folder)? {
             if !super::is_topic(&topic) {
                 tracing::warn!(topic, "folder in consumequeue is not named as a topic and is left alone");
@@ -32,7 +35,7 @@ impl Queues {
                 let Some(queue_id) = name.parse::<i32>().ok().filter(|id| *id >= 0) else { continue };
                 let folder = queues.folder.join(&*topic).join(&name);
                 let queue = ConsumeQueue::open(Arc::clone(&topic), queue_id, folder, file_bytes)?;
-                queues.insert(Arc::new(queue));
+                queues.insert(Arc::new(queue.with_ext(queues.ext.as_ref())?));
             }
         }
         Ok(queues)
@@ -50,7 +53,8 @@ impl Queues {
     pub fn get_or_create(&self, topic: &str, queue_id: i32) -> Arc<ConsumeQueue> {
         self.get(topic, queue_id).unwrap_or_else(|| {
             let folder = self.folder.join(topic).join(queue_id.to_string());
-            self.insert(Arc::new(ConsumeQueue::new(topic.into(), queue_id, folder, self.file_bytes)))
+            let queue = ConsumeQueue::new(topic.into(), queue_id, folder, self.file_bytes);
+            self.insert(Arc::new(queue.with_new_ext(self.ext.as_ref())))
         })
     }
 
@@ -111,6 +115,12 @@ impl Queues {
     /// The folder of all queues.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The folders of a topic: of its queues, and of what is kept beside their entries.
+    pub fn topic_folders(&self, topic: &str) -> Vec<PathBuf> {
+        let ext = self.ext.as_ref().map(|ext| ext.folder.as_path());
+        std::iter::once(self.folder()).chain(ext).map(|folder| folder.join(topic)).collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<Arc<str>, Vec<Arc<ConsumeQueue>>>> {

@@ -138,7 +138,7 @@ mod tests {
             Summary { log_start: 0, log_end: 5, queues: BTreeMap::from([("T".to_owned(), of_topic)]) };
         summary.write(folder.path()).unwrap();
         assert_eq!(Summary::load(folder.path()), Some(summary.clone()));
-        let queues = Queues::open(folder.path().join("consumequeue"), 2000).unwrap();
+        let queues = Queues::open(folder.path().join("consumequeue"), 2000, None).unwrap();
         assert!(summary.is_missing_in(&queues, 0).unwrap());
         std::fs::write(Summary::path(folder.path()), "{").unwrap();
         assert_eq!(Summary::load(folder.path()), None);

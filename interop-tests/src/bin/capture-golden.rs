@@ -67,6 +67,26 @@ fn store(golden: &Path) {
     for line in java::helper("StoreTool", &arguments, LIMIT) {
         writeln!(out, "{line}").expect("the disk has room");
     }
+    queues_with_ext(golden, &store, &sizes);
+}
+
+/// The queues that Java makes of the same log with ext files beside them.
+fn queues_with_ext(golden: &Path, store: &Path, sizes: &[String]) {
+    for name in ["consumequeue", "index"] {
+        fs::remove_dir_all(store.join(name)).expect("the store is ours");
+    }
+    fs::remove_file(store.join("checkpoint")).expect("the store is ours");
+    // Only after an unclean stop does Java make queues anew.
+    fs::write(store.join("abort"), "").expect("the store is ours");
+    let mut arguments = vec!["read", store.to_str().expect("a plain path")];
+    arguments.extend(sizes.iter().map(String::as_str));
+    arguments.extend(["enableConsumeQueueExt=true", "mappedFileSizeConsumeQueueExt=250"]);
+    java::helper("StoreTool", &arguments, LIMIT);
+    let target = golden.join("store-ext");
+    renew(&target);
+    for name in ["consumequeue", "consumequeue_ext"] {
+        cut(store, &store.join(name), &target, &mut Map::new());
+    }
 }
 
 /// Copies a tree, each file without the zeros at its end; its size goes into the list.

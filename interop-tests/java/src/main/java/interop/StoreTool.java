@@ -16,6 +16,7 @@ import org.apache.rocketmq.common.message.MessageConst;
 import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.store.ConsumeQueue;
+import org.apache.rocketmq.store.ConsumeQueueExt;
 import org.apache.rocketmq.store.DefaultMessageStore;
 import org.apache.rocketmq.store.DispatchRequest;
 import org.apache.rocketmq.store.MessageArrivingListener;
@@ -236,9 +237,12 @@ public final class StoreTool {
                 ByteBuffer bytes = units.getByteBuffer();
                 for (int at = 0; at + ConsumeQueue.CQ_STORE_UNIT_SIZE <= units.getSize() && i < max;
                     at += ConsumeQueue.CQ_STORE_UNIT_SIZE, i++) {
+                    long tagsCode = bytes.getLong(at + 12);
+                    ConsumeQueueExt.CqExtUnit ext = queue.isExtAddr(tagsCode) ? queue.getExt(tagsCode) : null;
                     Lines.print("kind", "unit", "topic", queue.getTopic(), "queueId", queue.getQueueId(),
                         "queueOffset", i, "physicalOffset", bytes.getLong(at), "size", bytes.getInt(at + 8),
-                        "tagsCode", bytes.getLong(at + 12));
+                        "tagsCode", ext == null ? tagsCode : ext.getTagsCode(), "ext", ext != null,
+                        "extStoreTime", ext == null ? 0 : ext.getMsgStoreTime());
                 }
             } finally {
                 units.release();
