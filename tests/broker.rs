@@ -688,3 +688,18 @@ fn messages_are_found_by_key() {
         assert!(query(topic, key, max_num, end, false).is_empty(), "{topic} {key} {max_num} {end}");
     }
 }
+
+#[test]
+fn unused_queues_go_by_command() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    client.create_topic("Known", "1");
+    fixture.put("Known", 0, "a");
+    fixture.put("Unknown", 0, "b");
+    let broker = fixture.running().broker();
+    for (code, unknown) in [(RequestCode::CleanExpiredConsumequeue, 1), (RequestCode::CleanUnusedTopic, 0)] {
+        assert_eq!(client.outcome(code, &[], "").0, 0);
+        let offsets = (broker.store.max_offset("Known", 0), broker.store.max_offset("Unknown", 0));
+        assert_eq!(offsets, (1, unknown), "{code:?}");
+    }
+}

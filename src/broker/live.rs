@@ -11,7 +11,7 @@ use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
 use crate::config::remoting::{NettyClientConfig, NettyServerConfig};
 use crate::config::store::MessageStoreConfig;
-use crate::config::{self, Entry, Problem, ProblemKind, Settings};
+use crate::config::{self, Entry, Problem, ProblemKind};
 use crate::protocol::body::topic::DataVersion;
 use crate::remoting::SerializeType;
 use crate::store::Progress;
@@ -135,10 +135,6 @@ impl Live {
         let mut sections = self.sections();
         let mut next = sections.configs.clone();
         let Configs { broker, server, client, store, .. } = &mut next;
-        // The store reads its settings at its start: to take a new one and go on as before would be a lie.
-        if let Some(entry) = entries.iter().find(|entry| would_change(store, entry)) {
-            return Err(UpdateError::Fixed(Problem { entry: entry.clone(), kind: ProblemKind::Fixed }));
-        }
         let changed = config::update(&mut [broker, server, client, store], entries).map_err(refusal)?;
         if changed.is_empty() {
             return Ok(changed);
@@ -155,10 +151,6 @@ impl Live {
     fn sections(&self) -> MutexGuard<'_, Sections> {
         self.sections.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn would_change(section: &dyn Settings, entry: &Entry) -> bool {
-    section.keys().contains(&entry.key.as_str()) && section.to_map().get(&entry.key) != Some(&entry.value)
 }
 
 /// The problem that the caller is told of: what must not be changed before what is only mistyped.
@@ -206,7 +198,7 @@ mod tests {
             assert!(error.to_string().contains(names), "{error}");
         };
         check(&[("storePathRootDir", "/tmp/x")], true, "storePathRootDir");
-        check(&[("fileReservedTime", "1")], true, "fileReservedTime");
+        check(&[("flushDiskType", "SYNC_FLUSH")], true, "flushDiskType");
         check(&[("traceOn", "false"), ("rocketmqHome", "/tmp/x")], true, "rocketmqHome");
         check(&[("nonsense", "1"), ("namesrvAddr", "1.2.3.4:5")], true, "namesrvAddr");
         check(&[("brokerPermission", "x")], false, "brokerPermission");

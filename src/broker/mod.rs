@@ -146,6 +146,7 @@ impl Broker {
     pub fn settings_changed(&self, keys: &[String]) {
         self.topics.set_auto_create(self.live.auto_create_topic_enable());
         self.groups.set_auto_create(self.live.auto_create_subscription_group());
+        self.store.settings().set(&self.live.configs().store);
         if keys.iter().any(|key| key == "brokerPermission") {
             self.topics.bump_version();
         }

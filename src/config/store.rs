@@ -57,9 +57,9 @@ pub struct MessageStoreConfig {
     pub flush_interval_consume_queue: i32,
     /// Cleaning period, ms. Default 10000.
     pub clean_resource_interval: i32,
-    /// Pause between log deletions, ms. Default 100.
+    /// Pause between log deletions, ms. Default 100. Changes at run time.
     pub delete_commit_log_files_interval: i32,
-    /// Pause between queues, ms. Default 100.
+    /// Pause between queues, ms. Default 100. Changes at run time.
     pub delete_consume_queue_files_interval: i32,
     /// Force unmap after, ms. Default 120000.
     pub destroy_maped_file_interval_forcibly: i32,
@@ -69,6 +69,12 @@ pub struct MessageStoreConfig {
     pub delete_when: String,
     /// Space trigger %, clamp 10..95. Default 75. Changes at run time.
     pub disk_max_used_space_ratio: i32,
+    /// Beyond so many % of a disk no messages are taken and files are deleted before their time. Java's system property
+    /// `rocketmq.broker.diskSpaceWarningLevelRatio` (0.90), and its key from 4.9 on. Default 90. Changes at run time.
+    pub disk_space_warning_level_ratio: i32,
+    /// Beyond so many % of a disk files are deleted before their time. Java's system property
+    /// `rocketmq.broker.diskSpaceCleanForciblyRatio` (0.85), and its key from 4.9 on. Default 85. Changes at run time.
+    pub disk_space_clean_forcibly_ratio: i32,
     /// Log retention hours; txn age limit. Default 72. Changes at run time.
     pub file_reserved_time: i32,
     /// Dead. Default 600000.
@@ -180,6 +186,8 @@ impl Default for MessageStoreConfig {
             redelete_hanged_file_interval: 120_000,
             delete_when: "04".to_owned(),
             disk_max_used_space_ratio: 75,
+            disk_space_warning_level_ratio: 90,
+            disk_space_clean_forcibly_ratio: 85,
             file_reserved_time: 72,
             put_msg_index_hight_water: 600_000,
             max_message_size: 4_194_304,
@@ -274,6 +282,11 @@ impl Section for MessageStoreConfig {
         "deleteWhen",
         "fileReservedTime",
         "diskMaxUsedSpaceRatio",
+        "diskSpaceWarningLevelRatio",
+        "diskSpaceCleanForciblyRatio",
+        "deleteCommitLogFilesInterval",
+        "deleteConsumeQueueFilesInterval",
+        "flushCommitLogTimed",
         "cleanFileForciblyEnable",
         "haSlaveFallbehindMax",
         "defaultQueryMaxNum",
@@ -295,6 +308,8 @@ impl Section for MessageStoreConfig {
         ("commitIntervalCommitLog", NO_POOL),
         ("commitCommitLogLeastPages", NO_POOL),
         ("commitCommitLogThoroughInterval", NO_POOL),
+        ("destroyMapedFileIntervalForcibly", "readers keep a deleted file for as long as they are at it"),
+        ("redeleteHangedFileInterval", "what could not be deleted is tried again with every round"),
         ("messageIndexSafe", "recovery completes the index wherever it ends"),
         ("diskFallRecorded", "how far reads lag behind is not counted"),
         ("haMasterAddress", NO_REPLICATION),

@@ -452,23 +452,44 @@ impl ConsumeQueue {
         Ok((file, place))
     }
 
-    /// Sets the first entry whose record is still in the log (Java: `correctMinOffset`).
+    /// Sets the first entry whose record is still in the log (Java: `correctMinOffset`); behind the last one where none
+    /// is.
     pub fn correct_start(&self, log_start: i64) {
-        let Some(first) = self.files.first() else { return };
-        let from = first.from() as i64;
-        let Some(units) = self.units(from / UNIT_BYTES as i64) else { return };
         let is_there = |bytes: &[u8]| {
             Unit::parse(bytes).is_some_and(|unit| !unit.is_filler() && unit.commit_log_offset >= log_start)
         };
-        let index = units.chunks_exact(UNIT_BYTES).position(is_there);
-        let start = from + (index.unwrap_or(0) * UNIT_BYTES) as i64;
-        self.start.store(start, Ordering::Release);
-        if let (Some(ext), Some(unit)) =
-            (&self.ext, index.and_then(|at| Unit::parse(&units[at * UNIT_BYTES..])))
-            && let Err(error) = ext.delete_before(unit.tags_code)
-        {
-            tracing::warn!(%error, "consume queue ext file not deleted");
+        let mut from = self.first_offset();
+        let mut start = self.end.load(Ordering::Acquire);
+        while let Some(units) = self.units(from) {
+            if let Some(index) = units.chunks_exact(UNIT_BYTES).position(is_there) {
+                start = (from + index as i64) * UNIT_BYTES as i64;
+                break;
+            }
+            from = self.next_file_offset(from);
         }
+        self.start.store(start, Ordering::Release);
+    }
+
+    /// Deletes the files all of whose records have left the log, but for the last one, and brings the start in line.
+    pub fn delete_before(&self, log_start: i64) -> Result<(), Error> {
+        while self.files.count() > 1 {
+            let last = self.next_file_offset(self.first_offset()) - 1;
+            if self.unit(last).is_none_or(|unit| unit.is_filler() || unit.commit_log_offset >= log_start) {
+                break;
+            }
+            self.files.remove_first()?;
+        }
+        self.correct_start(log_start);
+        let first = self.unit(self.min_offset()).map(|unit| unit.tags_code);
+        match (&self.ext, first.filter(|code| consume_queue_ext::is_address(*code))) {
+            (Some(ext), Some(address)) => ext.delete_before(address),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many files there are.
+    pub fn file_count(&self) -> usize {
+        self.files.count()
     }
 
     /// Writes entries to disk when there are at least so many pages of them; 0: any.

@@ -159,6 +159,17 @@ impl Files {
         Ok(())
     }
 
+    /// Deletes the first file; it stays the first where that fails.
+    pub fn remove_first(&self) -> Result<(), Error> {
+        let mut files = self.write();
+        if let Some(first) = files.first() {
+            let path = first.path().to_owned();
+            std::fs::remove_file(&path).map_err(|source| Error::Io { what: "delete", path, source })?;
+            files.remove(0);
+        }
+        Ok(())
+    }
+
     /// Deletes every file.
     pub fn remove_all(&self) -> Result<(), Error> {
         for file in self.write().drain(..) {

@@ -122,8 +122,8 @@ impl MessageStore {
         let mut flushed_at = Instant::now();
         loop {
             // Looked at in every round: they may change while the broker runs.
-            let interval = millis(self.config.flush_interval_commit_log.max(1));
-            let thorough = millis(self.config.flush_commit_log_thorough_interval);
+            let interval = millis(self.settings.flush_interval_commit_log().max(1));
+            let thorough = millis(self.settings.flush_commit_log_thorough_interval());
             let (waiting, stop) = self.flush.next_round(interval);
             let is_due = stop || flushed_at.elapsed() >= thorough || self.is_flush_worthwhile();
             if is_due && self.unflushed_bytes() > 0 {
@@ -160,7 +160,7 @@ impl MessageStore {
     fn is_flush_worthwhile(&self) -> bool {
         let least_pages = match self.config.flush_disk_type {
             FlushDiskType::SyncFlush => 0,
-            FlushDiskType::AsyncFlush => i64::from(self.config.flush_commit_log_least_pages),
+            FlushDiskType::AsyncFlush => i64::from(self.settings.flush_commit_log_least_pages()),
         };
         self.unflushed_bytes() >= (least_pages * mapped_file::PAGE_BYTES as i64).max(1)
     }
@@ -168,8 +168,8 @@ impl MessageStore {
     /// Wakes the flushing thread when there is enough for it, unless it is to look by the clock alone. With
     /// SYNC_FLUSH this is for those who do not wait for the disk.
     pub(super) fn wake_flush(&self) {
-        let by_clock =
-            self.config.flush_commit_log_timed && self.config.flush_disk_type == FlushDiskType::AsyncFlush;
+        let by_clock = self.settings.flush_commit_log_timed()
+            && self.config.flush_disk_type == FlushDiskType::AsyncFlush;
         if !by_clock && self.is_flush_worthwhile() {
             self.flush.wake();
         }
@@ -181,7 +181,15 @@ impl MessageStore {
         let end = self.log.end();
         let mut from = self.flushed_to.load(Ordering::Acquire);
         while from < end && self.trouble().flush.is_none() {
-            let Some(file) = self.log.files().at(from as u64) else { return };
+            let Some(file) = self.log.files().at(from as u64) else {
+                // Deleted meanwhile: what it held needs no disk any more.
+                let Some(start) = self.log.files().first().map(|file| file.from() as i64) else { return };
+                if start <= from {
+                    return;
+                }
+                from = start;
+                continue;
+            };
             if let Err(error) = file.sync() {
                 let path = file.path().display();
                 tracing::error!(file = %path, %error,
@@ -199,9 +207,9 @@ impl MessageStore {
     pub(super) fn keep_flushing_queues(&self) {
         let mut flushed_at = Instant::now();
         loop {
-            let interval = millis(self.config.flush_interval_consume_queue.max(1));
-            let thorough = millis(self.config.flush_consume_queue_thorough_interval);
-            let least_pages = usize::try_from(self.config.flush_consume_queue_least_pages).unwrap_or(0);
+            let interval = millis(self.settings.flush_interval_consume_queue().max(1));
+            let thorough = millis(self.settings.flush_consume_queue_thorough_interval());
+            let least_pages = usize::try_from(self.settings.flush_consume_queue_least_pages()).unwrap_or(0);
             let state = self.standby.state.lock().unwrap_or_else(PoisonError::into_inner);
             let deadline = Instant::now() + interval;
             let running = |state: &mut StandbyState| !state.stop && Instant::now() < deadline;

@@ -125,7 +125,7 @@ impl MessageStore {
 
     /// Where a reader with a wrong offset is sent: by a slave nowhere, unless told to.
     fn corrected(&self, asked: i64, right: i64) -> i64 {
-        let corrects = self.config.broker_role != BrokerRole::Slave || self.config.offset_check_in_slave;
+        let corrects = self.config.broker_role != BrokerRole::Slave || self.settings.offset_check_in_slave();
         if corrects { right } else { asked }
     }
 
@@ -210,11 +210,17 @@ impl MessageStore {
         if result.message_count == 0 {
             return false;
         }
-        let config = &self.config;
+        let settings = &self.settings;
         let (bytes, count) = if is_cold {
-            (config.max_transfer_bytes_on_message_in_disk, config.max_transfer_count_on_message_in_disk)
+            (
+                settings.max_transfer_bytes_on_message_in_disk(),
+                settings.max_transfer_count_on_message_in_disk(),
+            )
         } else {
-            (config.max_transfer_bytes_on_message_in_memory, config.max_transfer_count_on_message_in_memory)
+            (
+                settings.max_transfer_bytes_on_message_in_memory(),
+                settings.max_transfer_count_on_message_in_memory(),
+            )
         };
         let limit = |limit: i32| usize::try_from(limit).unwrap_or(0);
         result.message_count >= max_msg_nums
@@ -225,7 +231,7 @@ impl MessageStore {
     /// Bytes at the log's end that count as being in memory.
     fn memory_share_bytes(&self) -> i64 {
         let share = self.memory_bytes / 100
-            * u64::try_from(self.config.access_message_in_memory_max_ratio).unwrap_or(0);
+            * u64::try_from(self.settings.access_message_in_memory_max_ratio()).unwrap_or(0);
         i64::try_from(share).unwrap_or(i64::MAX)
     }
 
@@ -280,7 +286,7 @@ impl MessageStore {
     pub fn find_by_key(&self, topic: &str, key: &str, max: usize, begin_ms: i64, end_ms: i64) -> Found {
         let mut found = Found::default();
         let Some(index) = &self.index else { return found };
-        let max = max.min(usize::try_from(self.config.max_msgs_num_batch).unwrap_or(0));
+        let max = max.min(usize::try_from(self.settings.max_msgs_num_batch()).unwrap_or(0));
         let times = begin_ms..=end_ms;
         let (newest_ms, newest_offset) = index.query(topic, key, begin_ms, end_ms, |offset| {
             // Different keys may have one hash, and a damaged entry any place.

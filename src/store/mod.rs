@@ -24,6 +24,7 @@ mod put;
 pub mod queues;
 pub mod record;
 mod recover;
+mod settings;
 mod status;
 mod summary;
 mod warm_up;
@@ -41,6 +42,7 @@ use crate::config::store::MessageStoreConfig;
 use crate::protocol::topic;
 
 use checkpoint::Checkpoint;
+pub use clean::DiskRatio;
 use commit_log::CommitLog;
 pub use consume_queue::Unit;
 use delay::DelayLevels;
@@ -53,6 +55,7 @@ use lock_file::LockFile;
 pub use mapped_file::MappedSlice;
 pub use put::{NewMessage, PutResult, PutStatus};
 use queues::Queues;
+pub use settings::Settings;
 pub use status::StoreStatus;
 use status::{Damage, Trouble};
 use summary::{LastRun, Summary};
@@ -98,6 +101,8 @@ pub struct OpenOptions {
     pub memory_bytes: Option<u64>,
     /// Hears how many bytes of the log a recovery has walked, and how many it will walk at most.
     pub progress: Progress,
+    /// How full the disks are.
+    pub disk_ratio: DiskRatio,
 }
 
 /// Told of bytes done, and in all.
@@ -118,13 +123,20 @@ impl Default for Progress {
 
 impl Default for OpenOptions {
     fn default() -> OpenOptions {
-        OpenOptions { clock: Clock::system(), memory_bytes: None, progress: Progress::default() }
+        OpenOptions {
+            clock: Clock::system(),
+            memory_bytes: None,
+            progress: Progress::default(),
+            disk_ratio: DiskRatio::default(),
+        }
     }
 }
 
 /// A data directory, open.
 pub struct MessageStore {
     config: MessageStoreConfig,
+    settings: Settings,
+    disk_ratio: DiskRatio,
     clock: Clock,
     memory_bytes: u64,
     levels: DelayLevels,
@@ -141,6 +153,8 @@ pub struct MessageStore {
     flush: Arc<FlushQueue>,
     /// Commit-log offset up to which the log is on disk.
     flushed_to: AtomicI64,
+    /// Start of the log that queues and index were last brought in line with.
+    cleaned_to: AtomicI64,
     /// No more puts: shutting down.
     is_stopping: AtomicBool,
     /// Why puts are refused, if they are.
@@ -198,6 +212,9 @@ impl MessageStore {
         LastRun::begin(&abort).map_err(|source| Error::Io { what: "create", path: abort, source })?;
         let memory_bytes = options.memory_bytes.unwrap_or_else(|| rustix::system::sysinfo().totalram as u64);
         let store = Arc::new(MessageStore {
+            settings: Settings::new(&config),
+            disk_ratio: options.disk_ratio,
+            cleaned_to: AtomicI64::new(i64::MIN),
             clock: options.clock,
             memory_bytes,
             levels,
@@ -226,11 +243,12 @@ impl MessageStore {
 
     fn start_threads(self: &Arc<MessageStore>) -> Result<(), Error> {
         type Body = fn(&MessageStore);
-        let bodies: [(&str, Body); 4] = [
+        let bodies: [(&str, Body); 5] = [
             ("store-allocate", |store| store.log.allocate_ahead()),
             ("store-flush", MessageStore::keep_flushing),
             ("store-dispatch", MessageStore::stand_by),
             ("store-queues", MessageStore::keep_flushing_queues),
+            ("store-clean", MessageStore::keep_clean),
         ];
         for (name, body) in bodies {
             let store = Arc::clone(self);
@@ -254,7 +272,12 @@ impl MessageStore {
         self.clock.now_ms()
     }
 
-    /// The store's settings.
+    /// Settings that may have changed since the start.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The store's settings at its start.
     pub fn config(&self) -> &MessageStoreConfig {
         &self.config
     }
@@ -358,7 +381,7 @@ impl MessageStore {
 
     /// Whether the append lock has been held for longer than a healthy disk ever needs.
     pub fn is_page_cache_busy(&self) -> bool {
-        let limit_ms = self.config.os_page_cache_busy_time_out_mills;
+        let limit_ms = self.settings.os_page_cache_busy_time_out_mills();
         self.log.locked_since_ms().is_some_and(|since| {
             let held_ms = self.clock.now_ms() - since;
             // Java: a time that long is a clock that was set.

@@ -196,7 +196,7 @@ impl MessageStore {
     }
 
     fn message_max_bytes(&self) -> usize {
-        usize::try_from(self.config.max_message_size).unwrap_or(0)
+        usize::try_from(self.settings.max_message_size()).unwrap_or(0)
     }
 
     /// The checks of every put, in Java's order.

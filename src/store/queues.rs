@@ -102,9 +102,20 @@ impl Queues {
         self.write().clear();
     }
 
-    /// Takes a topic's queues out of the table.
-    pub fn remove(&self, topic: &str) -> Vec<Arc<ConsumeQueue>> {
-        self.write().remove(topic).unwrap_or_default()
+    /// Takes queues out of the table.
+    pub fn remove_if(&self, is_to_go: impl Fn(&ConsumeQueue) -> bool) -> Vec<Arc<ConsumeQueue>> {
+        let mut removed = Vec::new();
+        self.write().retain(|_, queues| {
+            queues.retain(|queue| {
+                let goes = is_to_go(queue);
+                if goes {
+                    removed.push(Arc::clone(queue));
+                }
+                !goes
+            });
+            !queues.is_empty()
+        });
+        removed
     }
 
     /// Every queue.

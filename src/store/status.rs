@@ -15,6 +15,14 @@ pub struct Trouble {
     pub flush: Option<String>,
     /// Entries cannot be written just now.
     pub dispatch: Option<String>,
+    /// A disk is so full that no more is to be written.
+    pub disk: Option<String>,
+}
+
+impl Trouble {
+    fn reason(&self) -> Option<&String> {
+        self.flush.as_ref().or(self.dispatch.as_ref()).or(self.disk.as_ref())
+    }
 }
 
 /// Damage that was met while reading. A consumer may meet the same again and again: most of it is only counted.
@@ -50,41 +58,34 @@ impl MessageStore {
 
     pub(super) fn set_trouble(&self, change: impl FnOnce(&mut Trouble)) {
         // The lock is spared while nothing is wrong and nothing is to be told.
-        let mut told = Trouble::default();
         if !self.is_troubled.load(Ordering::Acquire) {
+            let mut told = Trouble::default();
             change(&mut told);
-            if told.flush.is_none() && told.dispatch.is_none() {
+            if told.reason().is_none() {
                 return;
             }
             let mut trouble = self.trouble();
             trouble.flush = told.flush.or(trouble.flush.take());
             trouble.dispatch = told.dispatch.or(trouble.dispatch.take());
+            trouble.disk = told.disk.or(trouble.disk.take());
             self.is_troubled.store(true, Ordering::Release);
             return;
         }
         let mut trouble = self.trouble();
         change(&mut trouble);
-        self.is_troubled.store(trouble.flush.is_some() || trouble.dispatch.is_some(), Ordering::Release);
+        self.is_troubled.store(trouble.reason().is_some(), Ordering::Release);
     }
 
     /// How full the disks are, and what is wrong.
     pub fn status(&self) -> StoreStatus {
-        let trouble = self.trouble();
-        let reason = trouble.flush.clone().or_else(|| trouble.dispatch.clone());
+        let reason = self.trouble().reason().cloned();
+        let used_ratio = |path: &Path| self.disk_ratio.of(path);
         StoreStatus {
             commit_log_ratio: used_ratio(Path::new(&self.config.store_path_commit_log)),
             consume_queue_ratio: used_ratio(self.queues.folder()),
             index_ratio: used_ratio(&Path::new(&self.config.store_path_root_dir).join("index")),
             reason,
         }
-    }
-}
-
-/// Used part of the file system that a path is on; -1 where that cannot be told, as in Java.
-fn used_ratio(path: &Path) -> f64 {
-    match rustix::fs::statvfs(path) {
-        Ok(stat) if stat.f_blocks > 0 => 1.0 - stat.f_bfree as f64 / stat.f_blocks as f64,
-        _ => -1.0,
     }
 }
 

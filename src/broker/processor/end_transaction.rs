@@ -69,7 +69,7 @@ pub async fn check_transactions(broker: Arc<Broker>) {
         let rules = Rules {
             timeout_ms: broker.live.transaction_time_out(),
             check_max: broker.live.transaction_check_max(),
-            reserved_ms: i64::from(broker.store_config.file_reserved_time).saturating_mul(HOUR_MS),
+            reserved_ms: i64::from(broker.store.settings().file_reserved_time()).saturating_mul(HOUR_MS),
         };
         let now_ms = || broker.now_ms();
         let round =

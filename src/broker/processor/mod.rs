@@ -96,6 +96,8 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on_blocking(RequestCode::GetTopicStatsInfo, admin, topic::get_topic_stats_info)
         .on_blocking(RequestCode::DeleteSubscriptiongroup, admin, topic::delete_subscription_group)
         .on_blocking(RequestCode::DeleteTopicInBroker, admin, topic::delete_topic_in_broker)
+        .on_blocking(RequestCode::CleanExpiredConsumequeue, admin, topic::clean_expired_consume_queue)
+        .on_blocking(RequestCode::CleanUnusedTopic, admin, topic::clean_unused_topic)
         .on(RequestCode::GetSystemTopicListFromBroker, topic::get_system_topic_list_from_broker)
         .on_command(RequestCode::SendMessageV2, send::send_message)
         .on_command(RequestCode::SendBatchMessage, send::send_message)

@@ -122,7 +122,7 @@ impl Pull {
             };
         if code == ResponseCode::PullOffsetMoved {
             let is_slave = broker.store_config.broker_role == BrokerRole::Slave;
-            if is_slave && !broker.store_config.offset_check_in_slave {
+            if is_slave && !broker.store.settings().offset_check_in_slave() {
                 (code, suggest_which_broker_id) = (ResponseCode::PullRetryImmediately, self.group.broker_id);
             } else {
                 self.report_moved(broker, header, &found);

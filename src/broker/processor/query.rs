@@ -21,7 +21,7 @@ pub fn query_message(
 ) -> Result<Response, Fault> {
     let header = request.header;
     let max = match header.unique_key_query {
-        Some(true) => broker.store_config.default_query_max_num,
+        Some(true) => broker.store.settings().default_query_max_num(),
         _ => header.max_num,
     };
     let max = usize::try_from(max).unwrap_or(0);

@@ -252,8 +252,9 @@ fn reply(broker: &Arc<Broker>, stored: Stored) -> Answer {
         None => response(broker, &result, result.status, queue_id).into(),
         Some(ticket) => {
             let broker = Arc::clone(broker);
-            let wait =
-                Duration::from_millis(u64::try_from(broker.store_config.sync_flush_timeout).unwrap_or(0));
+            let wait = Duration::from_millis(
+                u64::try_from(broker.store.settings().sync_flush_timeout()).unwrap_or(0),
+            );
             Answer::later(async move {
                 let status = match tokio::time::timeout(wait, ticket).await {
                     Ok(PutStatus::PutOk) => result.status,

@@ -61,8 +61,11 @@ fn store(broker: &Broker, put: &mut impl FnMut(&str, String)) {
     let to_flush = (store.max_commit_log_offset() - store.flushed_offset()).max(0).cast_unsigned();
     put("remainHowManyDataToFlush", human_size(to_flush));
     // How long exactly does not matter to anybody: a healthy store shows 0.
-    let busy_ms =
-        if store.is_page_cache_busy() { broker.store_config.os_page_cache_busy_time_out_mills } else { 0 };
+    let busy_ms = if store.is_page_cache_busy() {
+        broker.store.settings().os_page_cache_busy_time_out_mills()
+    } else {
+        0
+    };
     put("pageCacheLockTimeMills", busy_ms.to_string());
     for (level, offset) in broker.schedule.snapshot().offset_table {
         let max = store.max_offset(SCHEDULE_TOPIC, level - 1);

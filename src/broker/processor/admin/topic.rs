@@ -1,4 +1,4 @@
-//! Topics and subscription groups (17, 21, 200, 201, 202, 207, 215, 305). Java: `AdminBrokerProcessor`.
+//! Topics and subscription groups (17, 21, 200, 201, 202, 207, 215, 305, 306, 316). Java: `AdminBrokerProcessor`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::protocol::header::topic::{
 };
 use crate::protocol::response_code::ResponseCode;
 use crate::remoting::{Fault, Request, Response};
+use crate::store;
 
 /// How long the reply to a changed topic waits for the name servers to know of it. Tools wait 3 s and more.
 const REGISTER_WAIT: Duration = Duration::from_secs(1);
@@ -66,6 +67,33 @@ pub fn delete_topic_in_broker(
         tracing::error!(topic, %error, "queues of a deleted topic are left over");
         Fault::new(ResponseCode::SystemError, error.to_string())
     })?;
+    Ok(Response::ok())
+}
+
+/// Code 306.
+pub fn clean_expired_consume_queue(
+    broker: &Arc<Broker>,
+    request: Request<NoHeader>,
+) -> Result<Response, Fault> {
+    cleaned(&request, "consume queues without messages deleted", broker.store.clean_expired_queues())
+}
+
+/// Code 316.
+pub fn clean_unused_topic(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<Response, Fault> {
+    let is_known = |topic: &str| broker.topics.get(topic).is_some();
+    cleaned(&request, "consume queues of unknown topics deleted", broker.store.clean_unused_topics(is_known))
+}
+
+fn cleaned(
+    request: &Request<NoHeader>,
+    what: &str,
+    result: Result<usize, store::Error>,
+) -> Result<Response, Fault> {
+    let queues = result.map_err(|error| {
+        tracing::error!(%error, "consume queues are left over");
+        Fault::new(ResponseCode::SystemError, error.to_string())
+    })?;
+    tracing::info!(remote = %request.peer.remote(), queues, "{what}");
     Ok(Response::ok())
 }
 
