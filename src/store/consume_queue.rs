@@ -264,10 +264,12 @@ impl ConsumeQueue {
         }
         self.files.truncate(end as u64)?;
         self.set_end(end, self.dispatched_to().min(log_end));
-        match (&self.ext, self.newest_address()) {
-            (Some(ext), Some(address)) => ext.truncate_behind(address),
-            _ => Ok(()),
+        if let Some(ext) = &self.ext
+            && let Some(address) = self.newest_address()
+        {
+            ext.truncate_behind(address)?;
         }
+        Ok(())
     }
 
     /// Topic.
