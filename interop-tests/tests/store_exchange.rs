@@ -85,7 +85,8 @@ struct Lookup {
 impl Lookup {
     fn of(cluster: &Cluster) -> Lookup {
         let namesrv = cluster.namesrv_addr.to_string();
-        let lines = java::helper("Find", &[&namesrv, TOPIC], LIMIT);
+        let (host, port) = (cluster.broker_addr.ip().to_string(), cluster.broker_addr.port().to_string());
+        let lines = java::helper("Find", &[&namesrv, TOPIC, &host, &port], LIMIT);
         let lines_of = |kind| of_kind(&lines, kind).cloned().collect();
         Lookup { by_id: lines_of("byId"), by_key: lines_of("byKey"), by_time: lines_of("byTime") }
     }
@@ -95,13 +96,15 @@ impl Lookup {
         let messages = view.messages();
         assert_eq!(self.by_id.len(), messages.len());
         let places: Vec<i64> = messages.iter().map(|it| number(it, "physicalOffset")).collect();
-        let found: Vec<i64> = self.by_id.iter().map(|it| number(it, "found")).collect();
-        assert_eq!(found, places);
+        for way in ["found", "byUnique"] {
+            let found: Vec<i64> = self.by_id.iter().map(|it| number(it, way)).collect();
+            assert_eq!(found, places, "{way}");
+        }
         let mut by_key: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
         for message in &messages {
             let properties = &message["properties"];
             let keys = properties["KEYS"].as_str().into_iter().flat_map(|keys| keys.split(' '));
-            for key in keys.chain(properties["UNIQ_KEY"].as_str()) {
+            for key in keys {
                 by_key.entry(key).or_default().push(number(message, "physicalOffset"));
             }
         }

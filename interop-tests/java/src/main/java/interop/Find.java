@@ -1,5 +1,7 @@
 package interop;
 
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -9,31 +11,50 @@ import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
 import org.apache.rocketmq.client.exception.MQClientException;
-import org.apache.rocketmq.common.message.MessageClientExt;
 import org.apache.rocketmq.common.message.MessageConst;
+import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 
 /**
- * Find NAMESRV TOPIC: looks every message of a topic up again, by its offset id, by each of its keys (its unique id
- * among them) and by the time it was stored, with the calls of a stock client, and prints what came.
+ * Find NAMESRV TOPIC HOST PORT: looks every message of a topic up again, by its place in the broker at that address, by
+ * its unique id, by each of its keys and by the time it was stored, with the calls of a stock client, and prints what
+ * came.
  */
 public final class Find {
-    public static void main(String[] args) throws Exception {
+    public static void main(String[] args) {
+        try {
+            find(args);
+            Lines.flush();
+            System.exit(0);
+        } catch (Exception e) {
+            e.printStackTrace();
+            System.exit(1);
+        }
+    }
+
+    private static void find(String[] args) throws Exception {
+        ByteBuffer broker = MessageExt.socketAddress2ByteBuffer(
+            new InetSocketAddress(args[2], Integer.parseInt(args[3])));
         DefaultMQPullConsumer consumer = new DefaultMQPullConsumer("interop_find");
         consumer.setNamesrvAddr(args[0]);
         consumer.start();
         Set<String> keys = new TreeSet<>();
         for (MessageQueue queue : new TreeSet<>(consumer.fetchSubscribeMessageQueues(args[1]))) {
             for (MessageExt m : all(consumer, queue)) {
-                MessageExt same = consumer.viewMessage(args[1], ((MessageClientExt) m).getOffsetMsgId());
-                Lines.print("kind", "byId", "id", ((MessageClientExt) m).getOffsetMsgId(),
-                    "found", same.getCommitLogOffset(), "bodyCrc", Lines.crc(same.getBody()));
+                // Its own offset id may name a broker that stored it at another address.
+                String id = MessageDecoder.createMessageId(ByteBuffer.allocate(MessageDecoder.MSG_ID_LENGTH),
+                    broker.duplicate(), m.getCommitLogOffset());
+                MessageExt same = consumer.viewMessage(args[1], id);
+                String unique = m.getProperty(MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX);
+                MessageExt again = consumer.getDefaultMQPullConsumerImpl().queryMessageByUniqKey(args[1], unique);
+                Lines.print("kind", "byId", "physicalOffset", m.getCommitLogOffset(), "found",
+                    same.getCommitLogOffset(), "byUnique", again.getCommitLogOffset(),
+                    "bodyCrc", Lines.crc(same.getBody()));
                 for (long time : new long[] {m.getStoreTimestamp() - 1, m.getStoreTimestamp()}) {
                     Lines.print("kind", "byTime", "queueId", queue.getQueueId(), "time", time,
                         "found", consumer.searchOffset(queue, time));
                 }
-                keys.add(m.getProperty(MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX));
                 if (m.getKeys() != null) {
                     keys.addAll(List.of(m.getKeys().split(MessageConst.KEY_SEPARATOR)));
                 }
@@ -47,9 +68,7 @@ public final class Find {
         for (String key : keys) {
             Lines.print("kind", "byKey", "key", key, "found", byKey(consumer, args[1], key));
         }
-        Lines.flush();
         consumer.shutdown();
-        System.exit(0);
     }
 
     private static List<MessageExt> all(DefaultMQPullConsumer consumer, MessageQueue queue) throws Exception {
