@@ -6,21 +6,16 @@
 
 mod common;
 
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command as Process, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{connect, free_port, read, read_queue, write};
-use rocketmq::protocol::header::send::{SendMessageRequestHeaderV2, SendMessageResponseHeader};
-use rocketmq::protocol::request_code::RequestCode;
+use common::load::{Acknowledged, WINDOW, lost, send_window};
+use common::{connect, free_port};
 use rocketmq::protocol::response_code::ResponseCode;
-use rocketmq::remoting::Command;
 
 const LIMIT: Duration = Duration::from_secs(60);
-const QUEUES: i32 = 4;
-const WINDOW: usize = 16;
 
 /// A shell in a mount namespace with a small disk; it goes with this.
 struct SmallDisk {
@@ -107,28 +102,6 @@ impl SmallDisk {
     }
 }
 
-fn body(number: usize) -> String {
-    format!("{number}:{}", "x".repeat(1000))
-}
-
-fn send(number: usize) -> Command {
-    let properties = format!("KEYS\u{1}k{number}\u{2}");
-    let header = SendMessageRequestHeaderV2 {
-        producer_group: "g",
-        topic: "T",
-        default_topic: "TBW102",
-        default_topic_queue_nums: QUEUES,
-        queue_id: number as i32 % QUEUES,
-        properties: Some(&properties),
-        ..SendMessageRequestHeaderV2::default()
-    };
-    let request = Command::request(RequestCode::SendMessageV2, &header).with_body(body(number));
-    Command { opaque: number as i32, ..request }
-}
-
-/// Where each acknowledged message was said to be.
-type Acknowledged = HashMap<usize, (i32, i64)>;
-
 /// Sends until so many messages have been refused in a row, or accepted; gives the next number, and the last refusal.
 fn load(
     port: u16,
@@ -143,36 +116,20 @@ fn load(
     let begun = Instant::now();
     while refused < refusals && taken < accepted {
         assert!(begun.elapsed() < LIMIT, "{refused} refused in a row, {taken} taken: {remark}");
-        let window: Vec<Command> = (next..next + WINDOW).map(send).collect();
-        next += WINDOW;
-        write(&mut stream, &window).unwrap();
-        for _ in 0..WINDOW {
-            let answer = read(&mut stream).unwrap();
-            if answer.code == 0 {
-                let header: SendMessageResponseHeader<'_> = answer.header().unwrap();
-                acks.insert(answer.opaque as usize, (header.queue_id, header.queue_offset));
-                (refused, taken) = (0, taken + 1);
-            } else {
-                assert_eq!(answer.code, i32::from(ResponseCode::ServiceNotAvailable), "{:?}", answer.remark);
-                remark = answer.remark.unwrap_or_default().into();
-                (refused, taken) = (refused + 1, 0);
-            }
+        let before = acks.len();
+        let answers = send_window(&mut stream, &mut next, acks).unwrap();
+        taken = if answers.is_empty() { taken + WINDOW } else { 0 };
+        refused = if acks.len() > before { 0 } else { refused + WINDOW };
+        for answer in answers {
+            assert_eq!(answer.code, i32::from(ResponseCode::ServiceNotAvailable), "{}", answer.remark);
+            remark = answer.remark;
         }
     }
     (next, remark)
 }
 
 fn check(port: u16, acks: &Acknowledged) {
-    let mut stream = connect(port);
-    let queues: Vec<Vec<String>> =
-        (0..QUEUES).map(|queue_id| read_queue(&mut stream, "T", queue_id)).collect();
-    for (number, (queue_id, offset)) in acks {
-        assert_eq!(
-            queues[*queue_id as usize].get(*offset as usize),
-            Some(&body(*number)),
-            "message {number}"
-        );
-    }
+    assert_eq!(lost(port, acks), 0);
 }
 
 const SETTINGS: &[&str] = &[

@@ -80,6 +80,11 @@ impl Files {
         })
     }
 
+    /// Brings the folder to the disk: a new file is lost with its entry there.
+    pub fn sync_folder(&self) -> io::Result<()> {
+        std::fs::File::open(&self.folder)?.sync_all()
+    }
+
     /// Makes a file the last one.
     pub fn push(&self, file: Arc<MappedFile>) {
         self.write().push(file);

@@ -190,7 +190,11 @@ impl MessageStore {
                 from = start;
                 continue;
             };
-            if let Err(error) = file.sync() {
+            // With a file's first bytes its name goes to the disk, too.
+            let is_new = from == file.from() as i64;
+            let synced =
+                file.sync().and_then(|()| if is_new { self.log.files().sync_folder() } else { Ok(()) });
+            if let Err(error) = synced {
                 let path = file.path().display();
                 tracing::error!(file = %path, %error,
                     "the disk did not take the commit log; no messages are taken until the broker is restarted");

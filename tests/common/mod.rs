@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test crate uses its part of this")]
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+pub mod load;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -91,6 +93,11 @@ impl Program {
     pub fn stop(&mut self) -> Outcome {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         self.finish()
+    }
+
+    /// SIGSTOP.
+    pub fn pause(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
     }
 
     /// SIGKILL.
