@@ -51,7 +51,7 @@ pub struct MessageStoreConfig {
     /// Inert: there is one kind of append lock. Default false.
     pub use_reentrant_lock_when_put_message: bool,
     /// ASYNC_FLUSH looks by the clock alone, and is not woken as soon as there are flushCommitLogLeastPages.
-    /// Default true: false in 4.3.0, whose later versions changed it. Changes at run time.
+    /// Default false. Changes at run time.
     pub flush_commit_log_timed: bool,
     /// Queue flush period, ms. Default 1000. Changes at run time.
     pub flush_interval_consume_queue: i32,
@@ -177,7 +177,7 @@ impl Default for MessageStoreConfig {
             flush_interval_commit_log: 500,
             commit_interval_commit_log: 200,
             use_reentrant_lock_when_put_message: false,
-            flush_commit_log_timed: true,
+            flush_commit_log_timed: false,
             flush_interval_consume_queue: 1000,
             clean_resource_interval: 10_000,
             delete_commit_log_files_interval: 100,

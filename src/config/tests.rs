@@ -155,15 +155,12 @@ fn defaults_are_javas() {
         (NettyClientConfig::JAVA_CLASS, NettyClientConfig::default().to_map()),
         (MessageStoreConfig::JAVA_CLASS, MessageStoreConfig::default().to_map()),
     ];
-    // What docs/DIFFERENCES.md says of it.
-    let other = [("flushCommitLogTimed", "true")];
     let mut seen = 0;
     for line in include_str!("java_defaults.txt").lines() {
         let (class, setting) = line.split_once(' ').unwrap();
         let (key, value) = setting.split_once('=').unwrap();
         let (_, map) = maps.iter().find(|(name, _)| *name == class).unwrap();
         let ours = map.get(key).unwrap_or_else(|| panic!("{class} has no {key}"));
-        let value = other.iter().find(|(other, _)| *other == key).map_or(value, |(_, value)| value);
         assert!(value == "?" || ours == value, "{class} {key}: Java has {value}, we have {ours}");
         seen += 1;
     }
