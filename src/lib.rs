@@ -8,6 +8,7 @@
 //! | [`config`] | one struct per Java config class |
 //! | [`remoting`] | the transport: frames, connections, servers, clients; knows no request code's meaning |
 //! | [`store`] | bytes on disk: commit log, consume queues, recovery; opens no socket and never awaits |
+//! | [`inspect`] | a data directory looked at from outside |
 //! | [`client`] | calls we make to others |
 //! | [`namesrv`] | the name server |
 //! | [`broker`] | the broker: state tables and request handlers over the store |
@@ -20,6 +21,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod example;
+pub mod inspect;
 pub mod logging;
 pub mod namesrv;
 pub mod protocol;

@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("remoting", &[]),
     ("store", &["clock", "config", "protocol"]),
+    ("inspect", &["config", "protocol", "store"]),
     ("ha", &["config", "store"]),
     ("client", &["protocol", "remoting"]),
     ("namesrv", &["client", "clock", "config", "protocol", "remoting"]),
@@ -29,8 +30,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "main",
         &[
-            "admin", "bench", "broker", "client", "config", "example", "logging", "namesrv", "remoting",
-            "store",
+            "admin", "bench", "broker", "client", "config", "example", "inspect", "logging", "namesrv",
+            "protocol", "remoting", "store",
         ],
     ),
 ];

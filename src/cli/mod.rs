@@ -8,6 +8,7 @@ mod server;
 mod settings;
 mod shutdown;
 mod standalone;
+mod store;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     Standalone(standalone::Args),
     /// Stop the brokers or name servers of this machine (mqshutdown)
     Shutdown(shutdown::Args),
+    /// Look at a data directory without a broker, ours or Java's, and mend it
+    Store(store::Args),
     /// Load and latency against any 4.x broker
     Bench(rocketmq::bench::BenchArgs),
     /// The quickstart examples
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Broker(args) => broker::run(&args),
         Command::Standalone(args) => standalone::run(&args),
         Command::Shutdown(args) => shutdown::run(&args),
+        Command::Store(args) => store::run(&args),
         Command::Bench(args) => rocketmq::bench::run(args),
         Command::Example(args) => rocketmq::example::run(args),
         Command::Admin { .. } => {

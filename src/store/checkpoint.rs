@@ -25,7 +25,6 @@ const COMPLETE_BYTES: usize = 24;
 const COMPLETE_MAGIC: [u8; 4] = *b"RSIX";
 /// Java looks so much further back, for times that were taken before they were written.
 const MARGIN_MS: i64 = 3000;
-/// A clock may have been set back since.
 const DAY_MS: i64 = 86_400_000;
 
 /// The file and its times.
@@ -48,7 +47,7 @@ pub enum Part {
 
 impl Checkpoint {
     /// Opens or makes the file. A short or damaged one vouches for nothing, which costs time and no data.
-    pub fn open(path: &Path) -> Result<Checkpoint, Error> {
+    pub fn open(path: &Path, now_ms: i64) -> Result<Checkpoint, Error> {
         let failed = |source| Error::Io { what: "open", path: path.to_owned(), source };
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let file = file.map_err(failed)?;
@@ -60,7 +59,11 @@ impl Checkpoint {
         let mut ours = [0; COMPLETE_BYTES];
         file.read_exact_at(&mut ours, AT_COMPLETE).map_err(failed)?;
         let (times, _) = bytes.as_chunks::<8>();
-        let time = |index: usize| AtomicI64::new(i64::from_be_bytes(times[index]).max(0));
+        // A time that has not come yet is damage; a clock may have been set back since.
+        let is_time = |time: &i64| (0..=now_ms.saturating_add(DAY_MS)).contains(time);
+        let time = |index: usize| {
+            AtomicI64::new(Some(i64::from_be_bytes(times[index])).filter(is_time).unwrap_or(0))
+        };
         Ok(Checkpoint {
             path: path.to_owned(),
             file,
@@ -79,10 +82,10 @@ impl Checkpoint {
         self.times_ms[part as usize].fetch_max(time_ms, Ordering::Relaxed);
     }
 
-    /// What was stored up to this time needs no look during recovery. Times that have not come yet are damage.
-    pub fn trusted_ms(&self, now_ms: i64) -> i64 {
+    /// What was stored up to this time needs no look during recovery.
+    pub fn trusted_ms(&self) -> i64 {
         let times = self.get(Part::CommitLog).min(self.get(Part::ConsumeQueues));
-        if times > now_ms.saturating_add(DAY_MS) { 0 } else { (times - MARGIN_MS).max(0) }
+        (times - MARGIN_MS).max(0)
     }
 
     /// How far the index reaches on disk, if this broker wrote that and nobody damaged it.
@@ -136,15 +139,15 @@ mod tests {
     fn times_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint");
-        let checkpoint = Checkpoint::open(&path).unwrap();
-        assert_eq!(checkpoint.trusted_ms(i64::MAX), 0);
+        let checkpoint = Checkpoint::open(&path, i64::MAX).unwrap();
+        assert_eq!(checkpoint.trusted_ms(), 0);
         checkpoint.advance(Part::CommitLog, 10_000);
         checkpoint.advance(Part::ConsumeQueues, 9000);
         checkpoint.advance(Part::ConsumeQueues, 8000);
         checkpoint.write().unwrap();
-        assert_eq!(Checkpoint::open(&path).unwrap().trusted_ms(i64::MAX), 6000);
+        assert_eq!(Checkpoint::open(&path, i64::MAX).unwrap().trusted_ms(), 6000);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), FILE_BYTES);
         std::fs::write(&path, [0xFF; 30]).unwrap();
-        assert_eq!(Checkpoint::open(&path).unwrap().trusted_ms(i64::MAX), 0);
+        assert_eq!(Checkpoint::open(&path, i64::MAX).unwrap().trusted_ms(), 0);
     }
 }

@@ -54,7 +54,8 @@ impl Unit {
         bytes
     }
 
-    fn is_present(self) -> bool {
+    /// Whether the entry is one at all.
+    pub fn is_present(self) -> bool {
         self.commit_log_offset >= 0 && self.length > 0
     }
 

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use rustix::fs::FlockOperation;
+use rustix::process::{Flock, FlockType};
 
 use super::Error;
 
@@ -15,6 +16,17 @@ use super::Error;
 #[derive(Debug)]
 pub struct LockFile {
     _file: File,
+}
+
+/// Whether a broker, ours or Java, holds a data directory. Changes nothing.
+pub fn is_held(root: &Path) -> std::io::Result<bool> {
+    let file = match File::open(root.join("lock")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let whole = Flock::from(FlockType::WriteLock);
+    Ok(rustix::process::fcntl_getlk(&file, &whole)?.is_some())
 }
 
 impl LockFile {

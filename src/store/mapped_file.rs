@@ -241,6 +241,31 @@ impl std::fmt::Debug for MappedSlice {
     }
 }
 
+/// A file as it is, for tools that only look. The file must not be cut while it is looked at.
+pub struct ReadMap(Option<memmap2::Mmap>);
+
+impl ReadMap {
+    /// Maps a file; an empty one has no bytes.
+    pub fn open(path: &Path) -> io::Result<ReadMap> {
+        let file = File::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Ok(ReadMap(None));
+        }
+        // SAFETY: the map is read only. That nobody cuts or writes the file meanwhile is for the caller to see to, who
+        // has looked whether a broker holds the directory.
+        let map = unsafe { memmap2::Mmap::map(&file)? };
+        Ok(ReadMap(Some(map)))
+    }
+}
+
+impl Deref for ReadMap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or(&[])
+    }
+}
+
 /// A mapped file of big-endian numbers that are changed in place. Single numbers of 32 bits are read and written whole;
 /// which of them belong together is the caller's to know. One writes, any number read.
 pub struct MappedCells {

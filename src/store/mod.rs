@@ -17,7 +17,7 @@ pub mod files;
 mod flush;
 mod get;
 pub mod index;
-mod lock_file;
+pub mod lock_file;
 pub mod mapped_file;
 mod open;
 mod put;
@@ -103,6 +103,8 @@ pub struct OpenOptions {
     pub progress: Progress,
     /// How full the disks are.
     pub disk_ratio: DiskRatio,
+    /// Walks the whole log, whatever is known of it.
+    pub walks_all: bool,
 }
 
 /// Told of bytes done, and in all.
@@ -128,6 +130,7 @@ impl Default for OpenOptions {
             memory_bytes: None,
             progress: Progress::default(),
             disk_ratio: DiskRatio::default(),
+            walks_all: false,
         }
     }
 }
@@ -199,13 +202,13 @@ impl MessageStore {
         let abort = root.join("abort");
         let last_run = LastRun::of(&abort);
         let summary = Summary::load(&root);
-        let checkpoint = Checkpoint::open(&root.join("checkpoint"))?;
+        let checkpoint = Checkpoint::open(&root.join("checkpoint"), options.clock.now_ms())?;
         let files =
             open::open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
         let queues = open::open_queues(&config)?;
         let index = open::open_index(&config, &files, &checkpoint, last_run == LastRun::Clean)?;
         let targets = Targets { queues: &queues, index: index.as_ref(), levels: &levels, listener: None };
-        let before = open::Before { last_run, summary, now_ms: options.clock.now_ms() };
+        let before = open::Before { last_run, summary, walks_all: options.walks_all };
         let progress = &*options.progress.0;
         let opened = open::recover_log(&config, &files, &checkpoint, targets, &before, progress)?;
         let end = opened.end;

@@ -99,8 +99,8 @@ pub fn open_index(
 pub struct Before {
     pub last_run: LastRun,
     pub summary: Option<Summary>,
-    /// Milliseconds since 1970.
-    pub now_ms: i64,
+    /// Whatever is known, the whole log is to be walked.
+    pub walks_all: bool,
 }
 
 impl Before {
@@ -234,10 +234,10 @@ fn where_to_begin(
     let is_clean = before.last_run == LastRun::Clean;
     let never = u64::MAX;
     let mut walk = match before.last_run {
-        _ if newest.is_none() => Walk { start: log_start, check_crc_from: log_start },
+        _ if newest.is_none() || before.walks_all => Walk { start: log_start, check_crc_from: log_start },
         LastRun::Clean => Walk { start: dispatched_to, check_crc_from: dispatched_to },
         _ => {
-            let trusted_ms = checkpoint.trusted_ms(before.now_ms);
+            let trusted_ms = checkpoint.trusted_ms();
             let from = recover::untrusted_from(files, dispatched_to, trusted_ms);
             Walk { start: from, check_crc_from: from }
         }

@@ -60,7 +60,7 @@ pub fn send_window(
             let header: SendMessageResponseHeader<'_> = answer.header().unwrap();
             acks.insert(answer.opaque as usize, (header.queue_id, header.queue_offset));
         } else {
-            refused.push(Refused { code: answer.code, remark: answer.remark.unwrap_or_default().into() });
+            refused.push(Refused { code: answer.code, remark: answer.remark.unwrap_or_default() });
         }
     }
     Ok(refused)
