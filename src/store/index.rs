@@ -181,11 +181,14 @@ impl IndexFile {
         self.set_count(number);
     }
 
-    /// Takes back the entries of the last record: some of its keys may be in a file that is gone.
-    fn drop_last_record(&self) -> Result<(), Error> {
+    fn is_empty(&self) -> bool {
+        self.next_entry() <= 1
+    }
+
+    /// Takes back the entries of records from a place of the log on.
+    fn drop_from(&self, commit_log_offset: i64) -> Result<(), Error> {
         self.reserve((self.next_entry() - 1).max(1))?;
-        let last_offset = self.end_offset();
-        while self.next_entry() > 1 && self.entry(self.next_entry() - 1).commit_log_offset == last_offset {
+        while !self.is_empty() && self.entry(self.next_entry() - 1).commit_log_offset >= commit_log_offset {
             self.pop();
         }
         Ok(())
@@ -209,26 +212,25 @@ impl IndexFile {
         }
     }
 
-    /// Whether the header may be true.
-    fn is_plausible(&self, log_end: i64) -> bool {
+    /// Whether the header may be true. After an unclean stop it may be newer or older than the entries: then what it
+    /// says of the first one must do, and the rest is proven.
+    fn is_plausible(&self, log_end: i64, is_clean: bool) -> bool {
         let cells = &self.cells;
         let next = cells.i32(AT_NEXT_ENTRY);
         let (begin, end) = (cells.i64(AT_BEGIN_OFFSET), self.end_offset());
-        let is_new = next <= 1;
-        let is_used = begin >= 0
-            && begin <= end
-            && end < log_end
-            && self.begin_timestamp_ms() > 0
-            && self.entry(1).commit_log_offset == begin
-            && self.entry(self.next_entry() - 1).commit_log_offset == end;
-        (0..=self.shape.entries as i32).contains(&next) && (is_new || is_used)
+        let begins_right =
+            begin >= 0 && self.begin_timestamp_ms() > 0 && self.entry(1).commit_log_offset == begin;
+        let ends_right =
+            begin <= end && end < log_end && self.entry(self.next_entry() - 1).commit_log_offset == end;
+        (0..=self.shape.entries as i32).contains(&next)
+            && (self.is_empty() || begins_right && (ends_right || !is_clean))
     }
 
-    /// Finds how many entries are as they were put, drops the others and those of the last record, which may not have
-    /// all of its own, and makes the slots agree with what is left. After an unclean stop only.
-    fn prove(&self, log_end: i64) -> Result<(), Error> {
+    /// Finds how many entries are as they were put, drops the others, and makes the slots and the header agree with
+    /// what is left; whether that is all. The last record may lack some of its keys.
+    fn prove(&self, log_end: i64) -> Result<bool, Error> {
         let stated = self.next_entry();
-        self.reserve(stated.min(self.shape.entries - 1))?;
+        self.reserve((stated - 1).max(1))?;
         let mut slots = vec![0_i32; self.shape.slots];
         let mut last_offset = 0;
         let mut next = 1;
@@ -246,23 +248,20 @@ impl IndexFile {
             last_offset = offset;
             next += 1;
         }
-        while next > 1 && self.entry(next - 1).commit_log_offset == last_offset {
-            let entry = self.entry(next - 1);
-            slots[usize::try_from(entry.hash).unwrap_or(0) % self.shape.slots] = entry.previous;
-            next -= 1;
-        }
         for (number, newest) in slots.iter().enumerate() {
             let at = HEADER_BYTES + SLOT_BYTES * number;
             if self.cells.i32(at) != *newest {
                 self.cells.set_i32(at, *newest);
             }
         }
-        self.set_count(next);
-        if next + 1 < stated {
+        if next < stated {
             let path = self.cells.path().display();
             tracing::warn!(file = %path, stated, kept = next, "index entries are made again from the commit log");
         }
-        Ok(())
+        if next < stated || self.end_offset() != last_offset {
+            self.set_count(next);
+        }
+        Ok(next == stated)
     }
 
     fn may_hold(&self, begin_ms: i64, end_ms: i64) -> bool {
@@ -279,13 +278,16 @@ impl IndexFile {
         while (1..limit).contains(&number) {
             limit = number;
             let entry = self.entry(number);
-            let time_ms = since_ms.saturating_add(i64::from(entry.seconds) * 1000);
+            // The first entry's seconds are since the end of the file before, which its header had until then.
+            let seconds = if number == 1 { 0 } else { entry.seconds };
+            let time_ms = since_ms.saturating_add(i64::from(seconds) * 1000);
             // Times are kept in whole seconds, rounded down.
-            let is_in_time = time_ms + 999 >= begin_ms && time_ms <= end_ms;
+            let last_ms = time_ms.saturating_add(999);
+            let is_in_time = last_ms >= begin_ms && time_ms <= end_ms;
             if entry.hash == hash && is_in_time && !look(entry.commit_log_offset) {
                 return false;
             }
-            if entry.seconds < 0 || time_ms + 999 < begin_ms {
+            if entry.seconds < 0 || last_ms < begin_ms {
                 break;
             }
             number = usize::try_from(entry.previous).unwrap_or(0);
@@ -342,31 +344,44 @@ impl Index {
         stated: Option<Complete>,
         log_end: i64,
     ) -> Result<Index, Error> {
+        let found = in_log_order(&folder, shape, is_clean, log_end)?;
         let mut files: Vec<Arc<IndexFile>> = Vec::new();
         let mut is_cut = false;
-        for (name, length) in names(&folder)? {
-            let path = folder.join(&name);
-            // What came after a file that had to go begins too late.
-            let file = match is_cut {
-                true => None,
-                false => open_sound(&path, length, shape, files.last(), log_end)?,
+        let count = found.len();
+        for (number, (path, file)) in found.into_iter().enumerate() {
+            let is_next = |file: &IndexFile| {
+                files.last().is_none_or(|before| {
+                    before.is_full() && before.end_offset() <= file.cells.i64(AT_BEGIN_OFFSET)
+                })
             };
-            match file {
-                Some(file) => files.push(Arc::new(file)),
-                None => {
-                    is_cut = true;
-                    delete(&path)?;
-                }
+            // What comes behind a place where entries are missing begins too late.
+            let Some(file) = file.filter(|file| !is_cut && (file.is_empty() || is_next(file))) else {
+                tracing::error!(file = %path.display(), "index file goes: its entries are made again from the commit log");
+                is_cut = true;
+                delete(&path)?;
+                continue;
+            };
+            // Up to where the checkpoint vouches for them files are on disk whole. Java writes a full one to disk
+            // when it makes the next.
+            let is_last = number + 1 == count;
+            let is_written = match stated {
+                Some(stated) => file.end_offset() < stated.newest_offset,
+                None => number + 2 < count,
+            };
+            if !is_clean && !is_last && !is_written && !file.is_empty() {
+                is_cut |= !file.prove(log_end)?;
             }
+            if file.is_empty() {
+                is_cut |= !is_last;
+                delete(&path)?;
+                continue;
+            }
+            files.push(Arc::new(file));
         }
-        if is_cut && let Some(newest) = files.last() {
-            newest.drop_last_record()?;
+        if is_cut || !is_clean {
+            settle_end(&mut files, log_end)?;
         }
-        if !is_clean && let Some(newest) = files.last() {
-            newest.prove(log_end)?;
-        }
-        let used = files.iter().rev().find(|file| file.next_entry() > 1);
-        let newest_offset = used.map_or(-1, |file| file.end_offset());
+        let newest_offset = files.last().map_or(-1, |file| file.end_offset());
         let is_trusted = |stated: &Complete| {
             is_clean && !is_cut && newest_offset >= stated.newest_offset && stated.indexed_to <= log_end
         };
@@ -428,25 +443,25 @@ impl Index {
 
     /// The newest file, or a new one where it is full.
     fn file_to_put(&self) -> Result<Arc<IndexFile>, Error> {
-        let newest = self.all().last().cloned();
+        let newest = self.newest();
         if let Some(file) = newest.as_ref().filter(|file| !file.is_full()) {
             return Ok(Arc::clone(file));
         }
-        let mut now = Timestamp::now();
-        let path = loop {
-            let name = now.to_zoned(TimeZone::system()).strftime("%Y%m%d%H%M%S%3f").to_string();
-            let path = self.folder.join(name);
-            if !path.exists() {
-                break path;
+        let path = self.folder.join(self.new_name()?);
+        let made = IndexFile::open(&path, self.shape).and_then(|file| {
+            file.reserve(1)?;
+            Ok(file)
+        });
+        let file = match made {
+            Ok(file) => file,
+            Err(error) => {
+                // Not left behind, lest each try on a full disk leave one.
+                if path.exists() {
+                    delete(&path)?;
+                }
+                return Err(error);
             }
-            now += jiff::Span::new().milliseconds(1);
         };
-        let file = IndexFile::open(&path, self.shape)?;
-        if let Err(error) = file.reserve(1) {
-            // Not left behind, lest each try on a full disk leave one.
-            delete(&path)?;
-            return Err(error);
-        }
         file.cells.set_i32(AT_NEXT_ENTRY, 1);
         if let Some(newest) = newest {
             // As Java: until the first entry, a new file continues the one before.
@@ -458,6 +473,16 @@ impl Index {
         let file = Arc::new(file);
         self.files.write().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&file));
         Ok(file)
+    }
+
+    /// The local time, behind the names that are there: files are told apart by their order, and local time goes back
+    /// once a year.
+    fn new_name(&self) -> Result<String, Error> {
+        let now = Timestamp::now().to_zoned(TimeZone::system()).strftime("%Y%m%d%H%M%S%3f").to_string();
+        let last = names(&self.folder)?.pop().and_then(|(name, _)| name.parse::<u64>().ok());
+        let last = last.filter(|last| *last < 99_999_999_999_999_999);
+        let after = last.map_or(0, |last| last + 1);
+        Ok(format!("{:017}", now.parse::<u64>().unwrap_or(0).max(after)))
     }
 
     /// Shows the places of a topic's key, newest first, until `look` has enough; gives store time and place of the
@@ -485,12 +510,9 @@ impl Index {
     /// Drops the entries of records from `log_end` on. Only while the store is being opened.
     pub fn truncate(&self, log_end: i64) -> Result<(), Error> {
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
-        while let Some(file) = files.last() {
-            file.reserve((file.next_entry() - 1).max(1))?;
-            while file.next_entry() > 1 && file.entry(file.next_entry() - 1).commit_log_offset >= log_end {
-                file.pop();
-            }
-            if file.next_entry() > 1 || files.len() == 1 {
+        while let Some(file) = files.last().filter(|file| file.end_offset() >= log_end) {
+            file.drop_from(log_end)?;
+            if !file.is_empty() {
                 break;
             }
             delete(file.cells.path())?;
@@ -514,9 +536,7 @@ impl Index {
     /// How far the index reaches now. To be asked for before [`Index::flush`] is called.
     pub fn complete(&self) -> Complete {
         let indexed_to = self.indexed_to();
-        let files = self.all();
-        let used = files.iter().rev().find(|file| file.next_entry() > 1);
-        Complete { indexed_to, newest_offset: used.map_or(-1, |file| file.end_offset()) }
+        Complete { indexed_to, newest_offset: self.newest().map_or(-1, |file| file.end_offset()) }
     }
 
     /// Writes full files to disk, and with `all` the newest, too; gives the store time up to which that was done.
@@ -534,33 +554,77 @@ impl Index {
         self.files.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn newest(&self) -> Option<Arc<IndexFile>> {
+        self.files.read().unwrap_or_else(PoisonError::into_inner).last().cloned()
+    }
+
     fn hashes(&self) -> MutexGuard<'_, Vec<i32>> {
         self.hashes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Opens a file that may be what it should be, behind the one before.
+/// Opens a folder's files; `None` for those that cannot be what they should be.
+fn in_log_order(
+    folder: &Path,
+    shape: Shape,
+    is_clean: bool,
+    log_end: i64,
+) -> Result<Vec<(PathBuf, Option<IndexFile>)>, Error> {
+    let mut found = Vec::new();
+    for (name, length) in names(folder)? {
+        let path = folder.join(name);
+        let file = open_sound(&path, length, shape, is_clean, log_end)?;
+        found.push((path, file));
+    }
+    // Java names files by a local time that goes back once a year. Damage leaves no order to go by but the names'.
+    let is_whole = |(_, file): &(_, Option<IndexFile>)| file.as_ref().is_some_and(|file| !file.is_empty());
+    if found.iter().all(is_whole) {
+        found.sort_by_key(|(_, file)| file.as_ref().map(|file| file.cells.i64(AT_BEGIN_OFFSET)));
+    }
+    Ok(found)
+}
+
+/// Opens a file that may be what it should be.
 fn open_sound(
     path: &Path,
     length: u64,
     shape: Shape,
-    before: Option<&Arc<IndexFile>>,
+    is_clean: bool,
     log_end: i64,
 ) -> Result<Option<IndexFile>, Error> {
     let expected = shape.file_bytes();
     if length != expected as u64 {
         tracing::error!(file = %path.display(), length, expected,
-            "index file has not the length of maxHashSlotNum and maxIndexNum and is made again");
+            "index file has not the length of maxHashSlotNum and maxIndexNum");
         return Ok(None);
     }
     let file = IndexFile::open(path, shape)?;
-    let begin = file.cells.i64(AT_BEGIN_OFFSET);
-    let follows = file.next_entry() == 1 || before.is_none_or(|before| before.end_offset() <= begin);
-    if !follows || !file.is_plausible(log_end) {
-        tracing::error!(file = %path.display(), "index file is damaged and is made again");
+    if !file.is_plausible(log_end, is_clean) {
+        tracing::error!(file = %path.display(), "index file is damaged");
         return Ok(None);
     }
     Ok(Some(file))
+}
+
+/// Proves what is the newest file now, and takes back the entries of its last record, which may not have all of its own:
+/// they may be in several files.
+fn settle_end(files: &mut Vec<Arc<IndexFile>>, log_end: i64) -> Result<(), Error> {
+    let mut last_offset = None;
+    while let Some(file) = files.last() {
+        if last_offset.is_none() {
+            file.prove(log_end)?;
+            last_offset = (!file.is_empty()).then(|| file.end_offset());
+        }
+        if let Some(last_offset) = last_offset {
+            file.drop_from(last_offset)?;
+        }
+        if !file.is_empty() {
+            return Ok(());
+        }
+        delete(file.cells.path())?;
+        files.pop();
+    }
+    Ok(())
 }
 
 /// Names and lengths of a folder's index files, oldest first.

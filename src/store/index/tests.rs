@@ -227,3 +227,150 @@ fn entries_behind_the_logs_end_are_dropped() {
     put(&index, 0, 2000, &key("k"));
     assert_eq!(all(&index, "k"), [0]);
 }
+
+/// Puts records 200 apart, each with one key of its own.
+fn put_numbered(index: &Index, numbers: std::ops::Range<i64>) {
+    for number in numbers {
+        put(index, number * 200, 1000, &key(&format!("k{number}")));
+    }
+}
+
+fn assert_numbered(index: &Index, numbers: std::ops::Range<i64>) {
+    for number in numbers {
+        assert_eq!(all(index, &format!("k{number}")), [number * 200], "{number}");
+    }
+}
+
+fn edit(path: &Path, change: impl FnOnce(&mut [u8])) {
+    let mut bytes = std::fs::read(path).unwrap();
+    change(&mut bytes);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn keys_of_a_record_that_are_in_two_files_are_all_there_after_a_kill() {
+    // The last record's first key, its first two, ... fit into the first file.
+    for before in [6, 7, 8] {
+        let folder = tempfile::tempdir().unwrap();
+        let index = open(folder.path(), true, None);
+        put_numbered(&index, 0..before);
+        put(&index, 2000, 1000, &key("x y z w"));
+        drop(index);
+        assert_eq!(files(folder.path()).len(), 2);
+        // Killed when the second file was made, and when it had all entries.
+        for is_new in [false, true] {
+            if is_new {
+                edit(&files(folder.path())[1], |bytes| bytes[36..40].copy_from_slice(&1_i32.to_be_bytes()));
+            }
+            let index = open(folder.path(), false, None);
+            assert!(index.resume_at() >= (before - 1) * 200, "{}", index.resume_at());
+            put(&index, 2000, 1000, &key("x y z w"));
+            for name in ["x", "y", "z", "w"] {
+                assert_eq!(all(&index, name), [2000], "{name}, {before} before");
+            }
+            assert_numbered(&index, 0..before);
+        }
+    }
+}
+
+#[test]
+fn a_header_that_is_newer_than_the_entries_costs_those_only() {
+    let folder = tempfile::tempdir().unwrap();
+    put_numbered(&open(folder.path(), true, None), 0..9);
+    edit(&files(folder.path())[0], |bytes| bytes[68 + 20 * 8..].fill(0));
+    let index = open(folder.path(), false, None);
+    assert_eq!(index.resume_at(), 1000, "the last record whose keys are all there");
+    put_numbered(&index, 5..9);
+    assert_numbered(&index, 0..9);
+}
+
+#[test]
+fn full_files_that_were_not_on_disk_are_proven_too() {
+    for stated in [None, Some(Complete { indexed_to: 500, newest_offset: 400 })] {
+        let folder = tempfile::tempdir().unwrap();
+        put_numbered(&open(folder.path(), true, None), 0..10);
+        edit(&files(folder.path())[0], |bytes| bytes[68 + 20 * 5..68 + 20 * 7].fill(0));
+        let index = open(folder.path(), false, stated);
+        put_numbered(&index, 0..10);
+        assert_numbered(&index, 0..10);
+    }
+}
+
+#[test]
+fn a_file_that_says_it_has_fewer_entries_hides_none_of_them() {
+    for next in [0, 1, 5] {
+        for is_clean in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            put_numbered(&open(folder.path(), true, None), 0..20);
+            edit(&files(folder.path())[1], |bytes| {
+                let last = number_at(bytes, 68 + 20 * (next.max(1) - 1) + 8);
+                bytes[28..32].copy_from_slice(&last.to_be_bytes());
+                bytes[36..40].copy_from_slice(&(next as i32).to_be_bytes());
+            });
+            let index = open(folder.path(), is_clean, None);
+            put_numbered(&index, 0..20);
+            assert_numbered(&index, 0..20);
+        }
+    }
+}
+
+fn number_at(bytes: &[u8], at: usize) -> i32 {
+    i32::from_be_bytes(*bytes[at..].first_chunk().unwrap())
+}
+
+#[test]
+fn a_local_time_that_goes_back_changes_no_order() {
+    let folder = tempfile::tempdir().unwrap();
+    put_numbered(&open(folder.path(), true, None), 0..9);
+    let later = folder.path().join("20991231235959999");
+    std::fs::rename(&files(folder.path())[0], &later).unwrap();
+    put_numbered(&open(folder.path(), true, None), 9..10);
+    assert_eq!(files(folder.path())[1], folder.path().join("20991231235960000"));
+    // As Java leaves it.
+    std::fs::rename(&later, folder.path().join("20991231235970000")).unwrap();
+    for is_clean in [true, false] {
+        let index = open(folder.path(), is_clean, None);
+        put_numbered(&index, 9..10);
+        assert_numbered(&index, 0..10);
+    }
+}
+
+#[test]
+fn times_that_cannot_be_end_a_look() {
+    let folder = tempfile::tempdir().unwrap();
+    filled(folder.path());
+    edit(&files(folder.path())[0], |bytes| {
+        for at in [0, 8] {
+            bytes[at..at + 8].copy_from_slice(&i64::MAX.to_be_bytes());
+        }
+    });
+    let index = open(folder.path(), true, None);
+    assert_eq!(all(&index, "all").len(), 4);
+    assert!(find(&index, "all", 0, 5000).is_empty());
+}
+
+#[test]
+fn the_first_message_of_a_rolled_file_is_found_by_its_own_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = open(folder.path(), true, None);
+    put_numbered(&index, 0..9);
+    put(&index, 9 * 200, 3_601_000, &key("k9"));
+    let bytes = std::fs::read(&files(folder.path())[1]).unwrap();
+    assert_eq!(number_at(&bytes, 68 + 20 + 12), 3600, "as Java: since the end of the file before");
+    assert_eq!(find(&index, "k9", 3_601_000, 3_602_000), [1800]);
+    assert!(find(&index, "k9", 3_603_000, i64::MAX).is_empty());
+}
+
+#[test]
+fn a_file_that_cannot_be_made_is_not_left_behind() {
+    // More than any file system takes for one file.
+    let shape = Shape { slots: usize::MAX / 16, entries: 2 };
+    let folder = tempfile::tempdir().unwrap();
+    let index = Index::open(folder.path().to_owned(), shape, true, None, END).unwrap();
+    let bytes = record(0, 1000, &key("k"));
+    for _ in 0..2 {
+        assert!(index.put(&record::parse(&bytes).unwrap()).is_err());
+        assert!(files(folder.path()).is_empty());
+    }
+    assert_eq!(index.indexed_to(), 0);
+}
