@@ -662,8 +662,15 @@ fn key_hashes(record: &Record<'_>, hashes: &mut Vec<i32>) {
 
 /// A message's keys as they are indexed.
 pub fn keys(properties: &str) -> impl Iterator<Item = &str> {
-    let unique = message::property(properties, message::PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX);
-    let keys = message::property(properties, message::PROPERTY_KEYS);
+    // One walk for both, as this is done for every message.
+    let (mut unique, mut keys) = (None, None);
+    for (name, value) in message::properties(properties) {
+        match name {
+            message::PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX => unique = Some(value),
+            message::PROPERTY_KEYS => keys = Some(value),
+            _ => {}
+        }
+    }
     unique.into_iter().chain(keys.into_iter().flat_map(|keys| keys.split(' ')).filter(|key| !key.is_empty()))
 }
 

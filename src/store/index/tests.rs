@@ -374,3 +374,18 @@ fn a_file_that_cannot_be_made_is_not_left_behind() {
     }
     assert_eq!(index.indexed_to(), 0);
 }
+
+#[test]
+fn keys_are_those_that_java_indexes() {
+    let check = |properties: &str, expected: &[&str]| {
+        assert_eq!(keys(properties).collect::<Vec<_>>(), expected, "{properties:?}");
+    };
+    check("", &[]);
+    check("TAGS\u{1}t\u{2}", &[]);
+    check("KEYS\u{1}a\u{2}UNIQ_KEY\u{1}u\u{2}", &["u", "a"]);
+    check("UNIQ_KEY\u{1}u v\u{2}", &["u v"]);
+    check("KEYS\u{1} a  b\tc \u{2}", &["a", "b\tc"]);
+    check("KEYS\u{1}a a\u{2}", &["a", "a"]);
+    check("KEYS\u{1}a\u{2}KEYS\u{1}b\u{2}", &["b"]);
+    check("KEYS\u{1}\u{2}", &[]);
+}
