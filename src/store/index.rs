@@ -387,7 +387,8 @@ impl Index {
         };
         let stated = stated.filter(is_trusted).map_or(0, |stated| stated.indexed_to);
         let indexed_to = stated.max(newest_offset + 1);
-        let resume_at = if stated > newest_offset { stated } else { newest_offset };
+        // Behind the newest entry's record, if that is known; else at that record.
+        let resume_at = if stated > newest_offset + 1 { stated } else { newest_offset };
         Ok(Index {
             folder,
             shape,
@@ -413,6 +414,8 @@ impl Index {
     pub fn put(&self, record: &Record<'_>) -> Result<(), Error> {
         let offset = record.commit_log_offset();
         if offset < self.indexed_to() {
+            // The newest one again, of which only the beginning was known.
+            self.indexed_to.fetch_max(offset + record.length() as i64, Ordering::AcqRel);
             return Ok(());
         }
         if offset > self.indexed_to() {

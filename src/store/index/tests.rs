@@ -118,6 +118,11 @@ fn nothing_is_put_twice() {
     let complete = index.complete();
     assert_eq!(complete, Complete { indexed_to: 200 + record(0, 0, "").len() as i64, newest_offset: 0 });
     drop(index);
+    let index = open(folder.path(), true, None);
+    assert_eq!(index.resume_at(), 0, "where a record begins");
+    put(&index, 0, 1000, &key("a b"));
+    assert_eq!(index.complete().indexed_to, record(0, 0, &key("a b")).len() as i64);
+    drop(index);
     for (is_clean, stated, expected) in [
         (true, Some(complete), complete.indexed_to),
         (true, None, 1),
