@@ -79,19 +79,35 @@ fn write(path: &Path, text: &[u8], keeps_copy: bool) -> io::Result<()> {
         _ => Path::new("."),
     };
     fs::create_dir_all(folder)?;
-    let temporary = beside(path, ".tmp");
-    let mut file = File::create(&temporary)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    // Copied, not moved: at no moment is there no file.
-    if keeps_copy
-        && let Err(error) = fs::copy(path, beside(path, ".bak"))
-        && error.kind() != ErrorKind::NotFound
-    {
-        return Err(error);
+    let before = if keeps_copy { unless_missing(fs::read(path))? } else { None };
+    put_in_place(path, text)?;
+    // Not first: where the file was damaged the copy is all there is until now.
+    if let Some(before) = before {
+        put_in_place(&beside(path, ".bak"), &before)?;
     }
-    fs::rename(&temporary, path)?;
     File::open(folder)?.sync_all()
+}
+
+fn unless_missing(read: io::Result<Vec<u8>>) -> io::Result<Option<Vec<u8>>> {
+    match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// Writes a file beside the one that it replaces: neither a full disk nor a power cut leaves a part of it.
+fn put_in_place(path: &Path, text: &[u8]) -> io::Result<()> {
+    let temporary = beside(path, ".tmp");
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    // On a full disk what was begun stands in the way of others.
+    write().inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -157,6 +173,25 @@ mod tests {
         assert_eq!(fs::read_to_string(beside(&path, ".bak")).unwrap(), "{\n\t\"a\":1\n}");
         assert!(!beside(&path, ".tmp").exists());
         assert_eq!(load(&path).unwrap(), Some(table(2)));
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_all_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.json");
+        store(&path, &table(1)).unwrap();
+        store(&path, &table(2)).unwrap();
+        // A folder in the place of the file that would become the new one.
+        fs::create_dir(beside(&path, ".tmp")).unwrap();
+        assert!(store(&path, &table(3)).is_err());
+        assert_eq!(load(&path).unwrap(), Some(table(2)));
+        assert_eq!(load(&beside(&path, ".bak")).unwrap(), Some(table(1)));
+        fs::remove_dir(beside(&path, ".tmp")).unwrap();
+        // The copy cannot be written: the file is.
+        fs::create_dir(beside(&path, ".bak.tmp")).unwrap();
+        assert!(store(&path, &table(3)).is_err());
+        assert_eq!(load(&path).unwrap(), Some(table(3)));
+        assert_eq!(load(&beside(&path, ".bak")).unwrap(), Some(table(1)));
     }
 
     #[test]

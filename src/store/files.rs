@@ -2,6 +2,7 @@
 //! Not what they hold.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -53,6 +54,22 @@ pub fn list(folder: &Path) -> io::Result<Listing> {
     Ok(listing)
 }
 
+/// Brings a folder's entries to the disk, and its own entry in those above it, which may be as new.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    let opened = std::fs::File::open(folder)?;
+    opened.sync_all()?;
+    let disk = opened.metadata()?.dev();
+    for above in std::path::absolute(folder)?.ancestors().skip(1) {
+        // What this process may not read it has not made, and a disk's own place on another is as old as that.
+        let Ok(opened) = std::fs::File::open(above) else { break };
+        if opened.metadata()?.dev() != disk {
+            break;
+        }
+        opened.sync_all()?;
+    }
+    Ok(())
+}
+
 impl Files {
     /// No files yet.
     pub fn new(folder: PathBuf, file_bytes: usize) -> Files {
@@ -82,7 +99,7 @@ impl Files {
 
     /// Brings the folder to the disk: a new file is lost with its entry there.
     pub fn sync_folder(&self) -> io::Result<()> {
-        std::fs::File::open(&self.folder)?.sync_all()
+        sync_folder(&self.folder)
     }
 
     /// Makes a file the last one.

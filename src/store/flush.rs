@@ -231,7 +231,7 @@ impl MessageStore {
                 flushed_at = Instant::now();
             }
             if let Err(error) = self.flush_queues(if is_thorough { 0 } else { least_pages }) {
-                tracing::error!(%error, "consume queue not written to disk; it is tried again");
+                tracing::error!(%error, "consume queues and checkpoint not written to disk; it is tried again");
             }
         }
     }
@@ -239,11 +239,17 @@ impl MessageStore {
     /// Writes queues with so many dirty pages to disk; with 0 all, and then the checkpoint says so.
     pub(super) fn flush_queues(&self, least_pages: usize) -> Result<(), Error> {
         let store_timestamp_ms = self.dispatcher().store_timestamp_ms();
-        self.flush_index(least_pages == 0)?;
-        for queue in self.queues.all() {
-            queue.flush(least_pages)?;
+        let flushed = self.flush_index(least_pages == 0);
+        let mut queues = self.queues.all().into_iter();
+        if let Err(error) = flushed.and_then(|()| queues.try_for_each(|queue| queue.flush(least_pages))) {
+            if !self.is_queue_unsure.swap(true, Ordering::AcqRel) {
+                tracing::error!(%error, "the disk did not take a consume queue or the index; the checkpoint stands \
+                    still, and the next start makes their entries again from there on");
+            }
+            return Ok(());
         }
-        if least_pages == 0 {
+        let is_sure = !self.is_queue_unsure.load(Ordering::Acquire);
+        if least_pages == 0 && is_sure {
             self.checkpoint.advance(Part::ConsumeQueues, store_timestamp_ms);
             self.checkpoint.write()?;
             self.write_summary();

@@ -175,7 +175,11 @@ impl MappedFile {
 
     /// Writes what was written through the map to the disk.
     pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        use std::os::unix::fs::FileExt;
+        self.file.sync_data()?;
+        // A file system that gives up while it syncs (ext4, after its journal failed) may say that all went well. What
+        // it answers from then on is an error, to reads also: this one costs no disk, its page was just written.
+        self.file.read_exact_at(&mut [0], self.published().saturating_sub(1) as u64)
     }
 
     /// The next place from `at` on that the file system holds data for: skips holes without reading them.

@@ -57,7 +57,7 @@ pub use put::{NewMessage, PutResult, PutStatus};
 use queues::Queues;
 pub use settings::Settings;
 pub use status::StoreStatus;
-use status::{Damage, Trouble};
+use status::{Damage, NoRoom, Trouble};
 use summary::{LastRun, Summary};
 use warm_up::WarmUp;
 
@@ -164,6 +164,9 @@ pub struct MessageStore {
     trouble: Mutex<Trouble>,
     is_troubled: AtomicBool,
     damage: Damage,
+    no_room: NoRoom,
+    /// A queue or the index was not written to disk: a second try says nothing of what the first one lost.
+    is_queue_unsure: AtomicBool,
     standby: Standby,
     threads: Mutex<Vec<JoinHandle<()>>>,
     _lock: LockFile,
@@ -213,6 +216,7 @@ impl MessageStore {
         let opened = open::recover_log(&config, &files, &checkpoint, targets, &before, progress)?;
         let end = opened.end;
         LastRun::begin(&abort).map_err(|source| Error::Io { what: "create", path: abort, source })?;
+        open::sync_names(&files)?;
         let memory_bytes = options.memory_bytes.unwrap_or_else(|| rustix::system::sysinfo().totalram as u64);
         let store = Arc::new(MessageStore {
             settings: Settings::new(&config),
@@ -230,11 +234,13 @@ impl MessageStore {
             dispatched_to: AtomicI64::new(end),
             listener: OnceLock::new(),
             flush: Arc::default(),
-            flushed_to: AtomicI64::new(end),
+            flushed_to: AtomicI64::new(opened.flushed_to),
             is_stopping: AtomicBool::new(false),
             trouble: Mutex::default(),
             is_troubled: AtomicBool::new(false),
             damage: Damage::default(),
+            no_room: NoRoom::default(),
+            is_queue_unsure: AtomicBool::new(false),
             standby: Standby::default(),
             threads: Mutex::default(),
             _lock: lock,
@@ -424,11 +430,17 @@ impl MessageStore {
             self.dispatch_share(&mut self.dispatcher());
         }
         self.stop_threads();
+        if self.trouble().flush.is_none() {
+            self.flush_log();
+        }
+        // Perhaps just now: without the log on disk nothing may vouch for it.
         if let Some(reason) = &self.trouble().flush {
             return Err(Error::Config(format!("the commit log was not written to disk: {reason}")));
         }
-        self.flush_log();
         self.flush_queues(0)?;
+        if self.is_queue_unsure.load(Ordering::Acquire) {
+            return Err(Error::Config("consume queues or index were not written to disk".to_owned()));
+        }
         if self.dispatch_behind_bytes() == 0 {
             let abort = Path::new(&self.config.store_path_root_dir).join("abort");
             std::fs::remove_file(&abort).map_err(|source| Error::Io {

@@ -57,6 +57,19 @@ pub fn open_log(folder: &Path, file_bytes: i32) -> Result<Files, Error> {
     Files::open(folder.to_owned(), file_bytes, &offsets)
 }
 
+/// Brings the names of the log's files to the disk: a broker that was killed may not have come to that, and what is
+/// appended now goes with them.
+pub fn sync_names(files: &Files) -> Result<(), Error> {
+    if files.count() == 0 {
+        return Ok(());
+    }
+    files.sync_folder().map_err(|source| Error::Io {
+        what: "write to disk",
+        path: files.folder().to_owned(),
+        source,
+    })
+}
+
 /// Puts files without messages in the place of missing ones, so that the log can be walked, by Java, too.
 fn fill_gap(folder: &Path, file_bytes: usize, from: u64, to: u64) -> Result<(), Error> {
     const MISSING_MAX: u64 = 10_000;
@@ -122,6 +135,8 @@ pub struct Opened {
     pub end: i64,
     /// Bodies from here on were held against their CRC.
     pub verified_from: i64,
+    /// The log is on disk up to here; what a killed broker wrote may not be.
+    pub flushed_to: i64,
 }
 
 /// Java walks so many files after a clean stop.
@@ -165,7 +180,7 @@ pub fn recover_log(
         if let Some(index) = targets.index {
             index.truncate(0)?;
         }
-        return Ok(Opened { end: 0, verified_from: 0 });
+        return Ok(Opened { end: 0, verified_from: 0, flushed_to: 0 });
     };
     for queue in queues.all() {
         let (topic, queue_id) = (queue.topic(), queue.queue_id());
@@ -217,7 +232,9 @@ pub fn recover_log(
     );
     // Entries of damaged records stay, lest their numbers be given to others: all are looked at when they are read.
     let verified_from = if found.damaged_bytes > 0 { found.end } else { walk.check_crc_from.min(found.end) };
-    Ok(Opened { end: found.end as i64, verified_from: verified_from as i64 })
+    let is_clean = before.last_run == LastRun::Clean;
+    let flushed_to = if is_clean { found.end } else { walk.start.min(found.end) };
+    Ok(Opened { end: found.end as i64, verified_from: verified_from as i64, flushed_to: flushed_to as i64 })
 }
 
 /// Where the walk over the log begins.

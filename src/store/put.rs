@@ -262,7 +262,7 @@ impl MessageStore {
             },
             Err(AppendError::TooLarge) => PutResult::refused(PutStatus::MessageIllegal),
             Err(AppendError::Disk(error)) => {
-                tracing::error!(%error, "message refused: the commit log has no room for it");
+                self.no_room.report(&error, self.clock.now_ms());
                 PutResult::refused(PutStatus::ServiceNotAvailable)
             }
         }

@@ -3,10 +3,10 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 
-use super::MessageStore;
+use super::{Error, MessageStore};
 
 /// What keeps the store from taking messages.
 #[derive(Debug, Default)]
@@ -47,6 +47,30 @@ impl Damage {
                 met,
                 "message is damaged and is passed over; `rocketmq store check` tells more"
             );
+        }
+    }
+}
+
+/// Messages that the log had no room for. Senders try again and again: one line in a while stands for all.
+#[derive(Debug, Default)]
+pub struct NoRoom {
+    refused: AtomicU64,
+    reported_at_ms: AtomicI64,
+}
+
+impl NoRoom {
+    const LOG_INTERVAL_MS: i64 = 10_000;
+
+    /// A message was refused.
+    pub fn report(&self, error: &Error, now_ms: i64) {
+        let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        let reported_at_ms = self.reported_at_ms.load(Ordering::Relaxed);
+        let is_due = now_ms.abs_diff(reported_at_ms) >= NoRoom::LOG_INTERVAL_MS.unsigned_abs();
+        let exchange = |now| {
+            self.reported_at_ms.compare_exchange(reported_at_ms, now, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        if is_due && exchange(now_ms).is_ok() {
+            tracing::error!(%error, refused, "messages are refused: the commit log has no room for them");
         }
     }
 }

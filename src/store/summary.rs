@@ -2,13 +2,14 @@
 //! Java, by which a start notices queues that have been lost or cut. Without it nothing is lost but that notice.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Error;
 use super::queues::Queues;
 use super::record::Record;
+use super::{Error, files};
 use crate::config::file::{self, FileError};
 
 /// Who ran on the directory last, and how that ended.
@@ -35,9 +36,12 @@ impl LastRun {
         }
     }
 
-    /// Says that a broker of ours runs.
+    /// Says that a broker of ours runs, on the disk, too: after a power cut its absence would vouch for the queues.
     pub fn begin(abort: &Path) -> std::io::Result<()> {
-        std::fs::write(abort, ABORT_TEXT)
+        let mut file = std::fs::File::create(abort)?;
+        file.write_all(ABORT_TEXT.as_bytes())?;
+        file.sync_all()?;
+        abort.parent().map_or(Ok(()), files::sync_folder)
     }
 }
 
