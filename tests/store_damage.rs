@@ -353,6 +353,14 @@ fn damage(directory: &Directory, name: &str) -> usize {
             write(&log(1), third(&log(1)) + 84, &[0x7F; 4]);
             1
         }
+        "queue offset negative" => {
+            flip(&log(1), third(&log(1)) + 20, 0x80);
+            1
+        }
+        "queue offset huge" => {
+            flip(&log(1), third(&log(1)) + 21, 0x40);
+            1
+        }
         "queue offset field" => {
             flip(&log(1), third(&log(1)) + 27, 0x40);
             1
@@ -456,6 +464,8 @@ const KNOWN: &[(&str, &str)] = &[
     ("size 500 MiB", "does not start"),
     ("body length", "14,475 / -"),
     ("queue offset field", "handed out at a wrong offset / -"),
+    ("queue offset negative", "handed out at a wrong offset / -"),
+    ("queue offset huge", "handed out at a wrong offset / -"),
     ("page of zeros", "14,477 / -"),
     ("middle file missing", "3,683 / 3,683"),
     ("first file missing", "3,683 / 3,686"),

@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use super::Error;
 use super::consume_queue_ext::{self, ConsumeQueueExt, ExtPlan, ExtUnit};
 use super::files::{self, Files};
 use super::mapped_file::{MappedFile, MappedSlice, PAGE_BYTES};
+use super::{Error, record};
 
 /// Length of an entry (Java: `CQ_STORE_UNIT_SIZE`).
 pub const UNIT_BYTES: usize = 20;
@@ -87,6 +87,8 @@ pub enum Put {
     Written,
     /// It was there before.
     Repeated,
+    /// Its number cannot be: the log has no room for all the messages between.
+    Implausible,
 }
 
 /// A queue. Its entries are the dispatcher's, its next offset the appenders'.
@@ -399,6 +401,11 @@ impl ConsumeQueue {
     ) -> Result<Put, Error> {
         if self.has(queue_offset, unit.commit_log_offset) {
             return Ok(Put::Repeated);
+        }
+        let before = if self.files.count() == 0 { (0, 0) } else { (self.max_offset(), self.dispatched_to()) };
+        let room = unit.commit_log_offset.saturating_sub(before.1) / record::FIXED_BYTES as i64;
+        if queue_offset.saturating_sub(before.0) > room {
+            return Ok(Put::Implausible);
         }
         let at = queue_offset * UNIT_BYTES as i64;
         let mut end = self.end.load(Ordering::Relaxed);

@@ -135,6 +135,15 @@ impl Dispatcher {
         // The bitmap is of SQL92 subscriptions, of which there are none yet.
         let put = queue.put_extended(record.queue_offset(), unit, record.store_timestamp_ms(), &[])?;
         self.store_timestamp_ms = record.store_timestamp_ms();
+        if put == Put::Implausible {
+            tracing::error!(
+                topic,
+                queue_id = record.queue_id(),
+                queue_offset = record.queue_offset(),
+                commit_log_offset = record.commit_log_offset(),
+                "message whose queue offset cannot be is left out of its queue"
+            );
+        }
         if put == Put::Written
             && let Some(listener) = targets.listener
         {

@@ -1,6 +1,7 @@
 //! A data directory brought in order before it is used: the log's files, the log's end, the queues in line with it
 //! (Java: `DefaultMessageStore.load`, `recover`). How a damaged log is read is `recover`'s.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::Instant;
 
@@ -189,12 +190,13 @@ pub fn recover_log(
     let summary = before.trusted_summary(queues);
     let walk = where_to_begin(config, files, checkpoint, &targets, before, log_start)?;
     let mut dispatcher = Dispatcher::new(0);
+    let mut met = HashSet::new();
     let mut walked = recover::walk(files, walk, progress, |record| {
         if summary.is_some_and(|summary| summary.was_deleted(record, queues)) {
             return Ok(());
         }
         // There is more to be made again than was thought.
-        if queues.has_gap_before(record)? && walk.start > log_start {
+        if queues.has_gap_before(record, &mut met)? && walk.start > log_start {
             return Err(Error::QueueGap);
         }
         dispatcher.dispatch(record, &targets)
@@ -202,11 +204,13 @@ pub fn recover_log(
     if matches!(walked, Err(Error::QueueGap)) {
         tracing::error!("consume queues lack older entries, which are made again from the whole commit log");
         let whole = Walk { start: log_start, ..walk };
+        // Queues that were emptied above are not emptied again by a record whose number is damaged.
+        let mut met = met;
         walked = recover::walk(files, whole, progress, |record| {
             if summary.is_some_and(|summary| summary.was_deleted(record, queues)) {
                 return Ok(());
             }
-            queues.has_gap_before(record)?;
+            queues.has_gap_before(record, &mut met)?;
             dispatcher.dispatch(record, &targets)
         });
     }

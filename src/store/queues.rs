@@ -1,6 +1,6 @@
 //! All consume queues, by topic and queue id (Java: `DefaultMessageStore.consumeQueueTable`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -72,17 +72,20 @@ impl Queues {
     }
 
     /// Whether a record's queue lacks entries that older records of the log must have had. One that lacks its first ones
-    /// is emptied: an entry can only be put behind the others. Only while the store is being opened.
-    pub fn has_gap_before(&self, record: &Record<'_>) -> Result<bool, Error> {
+    /// is emptied, if this is the first record of the queue that a walk has `met`: an entry can only be put behind the
+    /// others. Only while the store is being opened.
+    pub fn has_gap_before(&self, record: &Record<'_>, met: &mut HashSet<String>) -> Result<bool, Error> {
         let transaction = record.sys_flag() & SYS_FLAG_TRANSACTION_MASK;
         let Some(topic) = record.topic().filter(|topic| super::is_topic(topic)) else { return Ok(false) };
         let is_queued = transaction == 0 || transaction == SYS_FLAG_TRANSACTION_COMMIT;
-        if !is_queued || record.queue_id() < 0 {
+        // A negative offset is damage, which no CRC covers.
+        if !is_queued || record.queue_id() < 0 || record.queue_offset() < 0 {
             return Ok(false);
         }
         let Some(queue) = self.get(topic, record.queue_id()) else { return Ok(record.queue_offset() > 0) };
-        if record.queue_offset() < queue.first_offset() && record.commit_log_offset() < queue.dispatched_to()
-        {
+        let lacks_first = record.queue_offset() < queue.first_offset();
+        let is_first = lacks_first && met.insert(format!("{topic} {}", queue.queue_id()));
+        if is_first && record.commit_log_offset() < queue.dispatched_to() {
             tracing::error!(
                 topic,
                 queue_id = queue.queue_id(),
