@@ -103,6 +103,14 @@ final class Sender {
                 fail(e);
                 free.release();
             }
+            if (m == messages.get(0)) {
+                // Alone, for it connects: of several 4.3.0 clients' first sends at once one may find its connection
+                // closed again, and is then tried again with no time left, whatever the server.
+                boolean answered = free.tryAcquire(IN_FLIGHT, options.deadlineMs, TimeUnit.MILLISECONDS);
+                if (answered) {
+                    free.release(IN_FLIGHT);
+                }
+            }
         }
         if (!free.tryAcquire(IN_FLIGHT, options.deadlineMs, TimeUnit.MILLISECONDS)) {
             fail(new IllegalStateException("not every callback within the deadline"));
