@@ -3,225 +3,26 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+mod common;
 
-use bytes::BytesMut;
-use rocketmq::broker::{self, Configs, Running, StartError};
-use rocketmq::config::broker::BrokerConfig;
-use rocketmq::config::remoting::NettyServerConfig;
-use rocketmq::config::store::MessageStoreConfig;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use rocketmq::broker::{self, StartError};
 use rocketmq::protocol::header::NoHeader;
 use rocketmq::protocol::header::query::QueryMessageResponseHeader;
 use rocketmq::protocol::message::messages;
 use rocketmq::protocol::request_code::RequestCode;
-use rocketmq::remoting::codec;
 use rocketmq::remoting::server::{Bound, Server, ServerOptions};
 use rocketmq::remoting::{Command, Request, Response, Router};
-use rocketmq::store::{NewMessage, PutStatus};
+use rocketmq::store::NewMessage;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use self::common::broker::{Client, Fixture, configs};
+
 const CLUSTER: &str = "DefaultCluster";
-
-/// A broker on free ports of the loopback, its data in a folder that goes with it.
-struct Fixture {
-    folder: TempDir,
-    runtime: Runtime,
-    running: Option<Running>,
-    namesrv_addr: String,
-}
-
-fn configs(folder: &Path, namesrv_addr: &str) -> Configs {
-    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
-    Configs {
-        broker: BrokerConfig {
-            broker_name: "broker-a".to_owned(),
-            broker_ip1: "127.0.0.1".to_owned(),
-            namesrv_addr: namesrv_addr.to_owned(),
-            ..BrokerConfig::default()
-        },
-        server: NettyServerConfig { listen_port: 0, ..NettyServerConfig::for_broker() },
-        store: MessageStoreConfig {
-            store_path_root_dir: path("store"),
-            store_path_commit_log: path("store/commitlog"),
-            maped_file_size_commit_log: 1 << 20,
-            maped_file_size_consume_queue: 20 * 1000,
-            ..MessageStoreConfig::default()
-        },
-        file: Some(folder.join("broker.conf")),
-        bind_ip: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        ..Configs::default()
-    }
-}
-
-impl Fixture {
-    fn new() -> Fixture {
-        Fixture::registered_with("")
-    }
-
-    fn registered_with(namesrv_addr: &str) -> Fixture {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("broker.conf"), "# ours\nbrokerName=broker-a\n").unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let mut fixture = Fixture { folder, runtime, running: None, namesrv_addr: namesrv_addr.to_owned() };
-        fixture.start();
-        fixture
-    }
-
-    fn start(&mut self) {
-        let configs = configs(self.folder.path(), &self.namesrv_addr);
-        self.running = Some(self.runtime.block_on(broker::start(configs)).unwrap());
-    }
-
-    fn stop(&mut self) {
-        let running = self.running.take().unwrap();
-        assert!(self.runtime.block_on(running.stop()), "something was not written");
-    }
-
-    fn running(&self) -> &Running {
-        self.running.as_ref().unwrap()
-    }
-
-    fn connect(&self) -> Client {
-        Client::connect(self.running().addr())
-    }
-
-    /// Stores a message without the protocol's help; gives its commit-log offset.
-    fn put(&self, topic: &str, queue_id: i32, body: &str) -> i64 {
-        let broker = self.running().broker();
-        let result = broker.store.put(&NewMessage {
-            topic,
-            queue_id,
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp_ms: broker.now_ms(),
-            born_host: broker.store_host,
-            store_host: broker.store_host,
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: body.as_bytes(),
-            properties: "",
-        });
-        assert_eq!(result.status, PutStatus::PutOk);
-        broker.store.dispatch();
-        result.commit_log_offset
-    }
-}
-
-impl Drop for Fixture {
-    fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            self.runtime.block_on(running.stop());
-        }
-    }
-}
-
-struct Client {
-    stream: TcpStream,
-    opaque: i32,
-    /// Requests of the broker that came while an answer was waited for.
-    asked: VecDeque<Command>,
-}
-
-impl Client {
-    fn connect(addr: SocketAddr) -> Client {
-        let stream = TcpStream::connect(addr).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Client { stream, opaque: 0, asked: VecDeque::new() }
-    }
-
-    fn read(&mut self) -> Command {
-        let mut length = [0; 4];
-        self.stream.read_exact(&mut length).unwrap();
-        let mut whole = length.to_vec();
-        whole.resize(4 + u32::from_be_bytes(length) as usize, 0);
-        self.stream.read_exact(&mut whole[4..]).unwrap();
-        codec::decode(&whole.into()).unwrap()
-    }
-
-    fn call(&mut self, code: RequestCode, fields: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Command {
-        self.opaque += 1;
-        let ext = (!fields.is_empty()).then(|| fields.iter().copied().collect());
-        let request = Command { opaque: self.opaque, ext, ..Command::request(code, &NoHeader {}) }
-            .with_body(body.into());
-        let mut out = BytesMut::new();
-        codec::encode(&request, &mut out);
-        self.stream.write_all(&out).unwrap();
-        loop {
-            let answer = self.read();
-            if answer.is_response() {
-                assert_eq!(answer.opaque, self.opaque);
-                return answer;
-            }
-            self.asked.push_back(answer);
-        }
-    }
-
-    /// A call that must go well; its answer's body as JSON, null without one.
-    fn json(&mut self, code: RequestCode, fields: &[(&str, &str)], body: &Value) -> Value {
-        let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
-        let answer = self.call(code, fields, body);
-        assert_eq!(answer.code, 0, "{code:?}: {:?}", answer.remark);
-        if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body).unwrap() }
-    }
-
-    /// A call's code and remark.
-    fn outcome(&mut self, code: RequestCode, fields: &[(&str, &str)], body: &str) -> (i32, String) {
-        let answer = self.call(code, fields, body);
-        (answer.code, answer.remark.unwrap_or_default())
-    }
-
-    /// The group that the broker tells a change of.
-    fn told_of(&mut self) -> String {
-        let request = self.asked.pop_front().unwrap_or_else(|| self.read());
-        assert_eq!(request.code, i32::from(RequestCode::NotifyConsumerIdsChanged));
-        assert!(request.is_one_way());
-        request.ext_field("consumerGroup").unwrap().to_owned()
-    }
-
-    fn heart_beat(&mut self, client_id: &str, group: &str, topics: &[&str]) {
-        let subscription = |topic: &&str| {
-            json!({"topic": topic, "subString": "*", "subVersion": 1, "expressionType": "TAG", "classFilterMode": false,
-                "tagsSet": [], "codeSet": []})
-        };
-        let body = json!({
-            "clientID": client_id,
-            "consumerDataSet": [{"groupName": group, "consumeType": "CONSUME_PASSIVELY", "messageModel": "CLUSTERING",
-                "consumeFromWhere": "CONSUME_FROM_LAST_OFFSET", "unitMode": false,
-                "subscriptionDataSet": topics.iter().map(subscription).collect::<Vec<_>>()}],
-            "producerDataSet": [{"groupName": "CLIENT_INNER_PRODUCER"}],
-        });
-        self.json(RequestCode::HeartBeat, &[], &body);
-    }
-
-    fn members(&mut self, group: &str) -> Vec<String> {
-        let list = self.json(RequestCode::GetConsumerListByGroup, &[("consumerGroup", group)], &Value::Null);
-        let mut ids: Vec<String> = serde_json::from_value(list["consumerIdList"].clone()).unwrap();
-        ids.sort();
-        ids
-    }
-
-    fn create_topic(&mut self, topic: &str, queue_nums: &str) -> (i32, String) {
-        let fields = [
-            ("topic", topic),
-            ("defaultTopic", "TBW102"),
-            ("readQueueNums", queue_nums),
-            ("writeQueueNums", queue_nums),
-            ("perm", "6"),
-            ("topicFilterType", "SINGLE_TAG"),
-            ("topicSysFlag", "0"),
-            ("order", "false"),
-        ];
-        self.outcome(RequestCode::UpdateAndCreateTopic, &fields, "")
-    }
-}
 
 #[test]
 fn members_of_a_group_hear_of_each_other() {
@@ -427,6 +228,7 @@ fn both_ports_serve_every_code() {
         "AUTO_CREATE_TOPIC_KEY",
         "BenchmarkTest",
         CLUSTER,
+        "DefaultCluster_REPLY_TOPIC",
         "OFFSET_MOVED_EVENT",
         "RMQ_SYS_TRACE_TOPIC",
         "SELF_TEST_TOPIC",

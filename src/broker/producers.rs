@@ -1,6 +1,6 @@
 //! The producers that are connected (Java: `ProducerManager`, `ClientChannelInfo`), by group and connection.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -68,7 +68,10 @@ struct Tables {
     /// By group, then by connection. A group stays when its last connection has dropped: code 204 then answers
     /// with an empty list, and not that there is no such group.
     groups: HashMap<String, HashMap<u64, Arc<Client>>>,
-    of_peer: HashMap<u64, HashSet<String>>,
+    /// By connection: its groups, and the client id under which it came to each.
+    of_peer: HashMap<u64, HashMap<String, String>>,
+    /// By client id: replies to requests are for one client, whatever its group.
+    of_id: HashMap<String, Arc<Client>>,
 }
 
 impl Producers {
@@ -87,7 +90,8 @@ impl Producers {
         }
         let mut tables = self.write();
         tables.groups.entry(group.to_owned()).or_default().insert(id, Arc::clone(client));
-        tables.of_peer.entry(id).or_default().insert(group.to_owned());
+        tables.of_peer.entry(id).or_default().insert(group.to_owned(), client.client_id.clone());
+        tables.of_id.insert(client.client_id.clone(), Arc::clone(client));
         tracing::info!(group, client_id = client.client_id, remote = %client.peer.remote(), "producer connected");
     }
 
@@ -110,7 +114,8 @@ impl Producers {
             return;
         }
         let mut tables = self.write();
-        for group in tables.of_peer.remove(&peer_id).unwrap_or_default() {
+        for (group, client_id) in tables.of_peer.remove(&peer_id).unwrap_or_default() {
+            tables.forget_id(&client_id, peer_id);
             if let Some(client) = tables.groups.get_mut(&group).and_then(|clients| clients.remove(&peer_id)) {
                 tracing::info!(group, client_id = client.client_id, "producer disconnected");
             }
@@ -163,6 +168,11 @@ impl Producers {
         found.map(|client| Arc::clone(&client.peer))
     }
 
+    /// The client of that id (Java 4.6: `findChannel`).
+    pub fn client(&self, client_id: &str) -> Option<Arc<Client>> {
+        self.read().of_id.get(client_id).cloned()
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Tables> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -174,11 +184,21 @@ impl Producers {
 
 impl Tables {
     fn forget(&mut self, peer_id: u64, group: &str) {
-        if let Some(groups) = self.of_peer.get_mut(&peer_id) {
-            groups.remove(group);
-            if groups.is_empty() {
-                self.of_peer.remove(&peer_id);
-            }
+        let Some(groups) = self.of_peer.get_mut(&peer_id) else { return };
+        let left = groups.remove(group);
+        let is_last = left.as_ref().is_some_and(|id| !groups.values().any(|other| other == id));
+        if groups.is_empty() {
+            self.of_peer.remove(&peer_id);
+        }
+        if let Some(client_id) = left.filter(|_| is_last) {
+            self.forget_id(&client_id, peer_id);
+        }
+    }
+
+    /// Unless the client has come back on another connection meanwhile.
+    fn forget_id(&mut self, client_id: &str, peer_id: u64) {
+        if self.of_id.get(client_id).is_some_and(|client| client.peer.id() == peer_id) {
+            self.of_id.remove(client_id);
         }
     }
 }
@@ -222,6 +242,26 @@ mod tests {
         producers.unregister("g", b.peer.id());
         assert_eq!(ids(&producers, "g"), None);
         assert!(producers.read().of_peer.is_empty());
+    }
+
+    #[test]
+    fn a_client_is_found_by_its_id_as_long_as_it_is_in_a_group() {
+        let producers = Producers::new(clock::manual(0).0);
+        let (old, new) = (client("a"), client("a"));
+        let check = |expected: Option<&Arc<Client>>| {
+            assert_eq!(producers.client("a").map(|it| it.peer.id()), expected.map(|it| it.peer.id()));
+        };
+        check(None);
+        producers.register("g", &old);
+        producers.register("h", &old);
+        producers.unregister("g", old.peer.id());
+        check(Some(&old));
+        producers.register("g", &new);
+        producers.disconnected(old.peer.id());
+        check(Some(&new));
+        producers.unregister("g", new.peer.id());
+        check(None);
+        assert!(producers.read().of_id.is_empty());
     }
 
     #[test]

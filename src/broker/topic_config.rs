@@ -42,7 +42,7 @@ pub struct BuiltIn {
 }
 
 impl BuiltIn {
-    /// store.md 1.8, and what later and earlier versions have: TBW102, RMQ_SYS_TRACE_TOPIC.
+    /// store.md 1.8, and what later and earlier versions have: TBW102, RMQ_SYS_TRACE_TOPIC, the topic of replies.
     fn topics(&self) -> Vec<TopicConfig> {
         let read_write = PERM_READ | PERM_WRITE;
         let own = |enabled: bool| if enabled { PERM_INHERIT | read_write } else { PERM_INHERIT };
@@ -57,6 +57,7 @@ impl BuiltIn {
         topics.push(TopicConfig::new(&self.broker_cluster_name, 16, 16, own(self.cluster_topic_enable)));
         topics.push(TopicConfig::new(&self.broker_name, 1, 1, own(self.broker_topic_enable)));
         topics.push(TopicConfig::new(topic::OFFSET_MOVED_EVENT_TOPIC, 1, 1, read_write));
+        topics.push(TopicConfig::new(&topic::reply_topic(&self.broker_cluster_name), 1, 1, read_write));
         if self.trace_topic_enable {
             topics.push(TopicConfig::new(topic::RMQ_SYS_TRACE_TOPIC, 1, 1, read_write));
         }
@@ -386,6 +387,7 @@ mod tests {
         check("DefaultCluster", 16, 7);
         check("broker-a", 1, 1);
         check("OFFSET_MOVED_EVENT", 1, 6);
+        check("DefaultCluster_REPLY_TOPIC", 1, 6);
         check("RMQ_SYS_TRACE_TOPIC", 1, 6);
         assert!(topics.get("SCHEDULE_TOPIC_XXXX").is_none());
         assert_eq!(topics.system_topics().len(), topics.len());

@@ -114,6 +114,11 @@ pub fn dlq_topic(group: &str) -> String {
     format!("{DLQ_GROUP_TOPIC_PREFIX}{group}")
 }
 
+/// Topic of the replies to a cluster's requests (Java 4.6: `MixAll.getReplyTopic`).
+pub fn reply_topic(cluster: &str) -> String {
+    format!("{cluster}_REPLY_TOPIC")
+}
+
 /// The group of a retry topic.
 pub fn retry_group(topic: &str) -> Option<&str> {
     topic.strip_prefix(RETRY_GROUP_TOPIC_PREFIX)

@@ -7,6 +7,7 @@ pub mod consumer_manage;
 pub mod end_transaction;
 pub mod pull;
 pub mod query;
+pub mod reply_message;
 pub mod send;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::admin::{config, lock, offset, stats, topic};
+use self::admin::{config, consumer, lock, offset, stats, topic};
 use super::Broker;
 use crate::protocol::request_code::RequestCode;
 use crate::protocol::response_code::ResponseCode;
@@ -96,9 +97,15 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on_blocking(RequestCode::GetTopicStatsInfo, admin, topic::get_topic_stats_info)
         .on_blocking(RequestCode::DeleteSubscriptiongroup, admin, topic::delete_subscription_group)
         .on_blocking(RequestCode::DeleteTopicInBroker, admin, topic::delete_topic_in_broker)
+        .on_blocking(RequestCode::InvokeBrokerToResetOffset, admin, consumer::reset_offset)
+        .on_async(RequestCode::InvokeBrokerToGetConsumerStatus, consumer::get_consumer_status)
+        .on(RequestCode::GetConsumerRunningInfo, consumer::get_consumer_running_info)
+        .on(RequestCode::ConsumeMessageDirectly, consumer::consume_message_directly)
         .on_blocking(RequestCode::CleanExpiredConsumequeue, admin, topic::clean_expired_consume_queue)
         .on_blocking(RequestCode::CleanUnusedTopic, admin, topic::clean_unused_topic)
         .on(RequestCode::GetSystemTopicListFromBroker, topic::get_system_topic_list_from_broker)
+        .on_command(RequestCode::SendReplyMessage, reply_message::reply_message)
+        .on_command(RequestCode::SendReplyMessageV2, reply_message::reply_message)
         .on_command(RequestCode::SendMessageV2, send::send_message)
         .on_command(RequestCode::SendBatchMessage, send::send_message)
         .on_command(RequestCode::LitePullMessage, pull::pull_message)

@@ -37,14 +37,15 @@ pub fn send_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) ->
     response.into()
 }
 
-fn header(command: &Command) -> Result<SendMessageRequestHeader<'_>, strmap::Error> {
-    if command.code == i32::from(RequestCode::SendMessage) {
+pub(super) fn header(command: &Command) -> Result<SendMessageRequestHeader<'_>, strmap::Error> {
+    let long = [RequestCode::SendMessage, RequestCode::SendReplyMessage].map(i32::from);
+    if long.contains(&command.code) {
         return command.header();
     }
     command.header::<SendMessageRequestHeaderV2<'_>>().map(SendMessageRequestHeader::from)
 }
 
-fn region_fields(broker: &Broker) -> StrMap {
+pub(super) fn region_fields(broker: &Broker) -> StrMap {
     let mut fields = StrMap::with_capacity(5, 160);
     fields.push("MSG_REGION", &broker.config.region_id);
     fields.push_display("TRACE_ON", broker.live.trace_on());
@@ -52,9 +53,9 @@ fn region_fields(broker: &Broker) -> StrMap {
 }
 
 /// A message that reached the store, with the queue that the producer is told of.
-struct Stored {
-    result: PutResult,
-    queue_id: i32,
+pub(super) struct Stored {
+    pub result: PutResult,
+    pub queue_id: i32,
 }
 
 fn store_message(
@@ -86,6 +87,11 @@ fn store_message(
         body: &command.body,
         properties: header.properties.unwrap_or(""),
     };
+    let request;
+    if let Some(properties) = with_cluster(broker, message.properties) {
+        request = properties;
+        message.properties = &request;
+    }
     if header.batch {
         check_batch(header)?;
         let result = timed(broker, || broker.store.put_batch(&message));
@@ -111,14 +117,14 @@ fn store_message(
 }
 
 /// Counts how long a put takes, for runtime info.
-fn timed(broker: &Broker, put: impl FnOnce() -> PutResult) -> PutResult {
+pub(super) fn timed(broker: &Broker, put: impl FnOnce() -> PutResult) -> PutResult {
     let began = Instant::now();
     let result = put();
     broker.stats.put_took(began.elapsed());
     result
 }
 
-fn check_acceptance(broker: &Broker) -> Result<(), Fault> {
+pub(super) fn check_acceptance(broker: &Broker) -> Result<(), Fault> {
     if broker.store.is_page_cache_busy() {
         let remark = "[REJECTREQUEST]system busy, start flow control for a while";
         return Err(Fault::new(ResponseCode::SystemBusy, remark));
@@ -135,7 +141,7 @@ fn check_acceptance(broker: &Broker) -> Result<(), Fault> {
 }
 
 /// The topic's settings, the topic made where it may be (Java: `AbstractSendMessageProcessor.msgCheck`).
-fn check_topic(
+pub(super) fn check_topic(
     broker: &Arc<Broker>,
     peer: &Arc<Peer>,
     header: &SendMessageRequestHeader<'_>,
@@ -238,6 +244,18 @@ fn dead_letter_topic(broker: &Arc<Broker>, group: &str) -> Result<String, Fault>
     }
 }
 
+/// The properties of a request: who answers it finds the topic of replies by the cluster's name (Java 4.6).
+fn with_cluster(broker: &Broker, properties: &str) -> Option<String> {
+    // The name alone is rare enough to spare all other messages the walk over their properties.
+    if !properties.contains(message::PROPERTY_MESSAGE_REPLY_TO_CLIENT) {
+        return None;
+    }
+    let mut properties = Properties::parse(properties);
+    properties.get(message::PROPERTY_MESSAGE_REPLY_TO_CLIENT)?;
+    properties.set(message::PROPERTY_CLUSTER, &*broker.config.broker_cluster_name);
+    Some(properties.encode())
+}
+
 /// Whether a message waits for its producer's decision before consumers may see it.
 fn is_half_message(properties: &str) -> bool {
     // The name alone is rare enough to spare all other messages the walk over their properties.
@@ -246,7 +264,7 @@ fn is_half_message(properties: &str) -> bool {
             .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-fn reply(broker: &Arc<Broker>, stored: Stored) -> Answer {
+pub(super) fn reply(broker: &Arc<Broker>, stored: Stored) -> Answer {
     let Stored { mut result, queue_id } = stored;
     match result.durable.take() {
         None => response(broker, &result, result.status, queue_id).into(),

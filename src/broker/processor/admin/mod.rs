@@ -1,6 +1,7 @@
 //! Administration (Java: `AdminBrokerProcessor`), by family.
 
 pub mod config;
+pub mod consumer;
 pub mod lock;
 pub mod offset;
 pub mod stats;
