@@ -159,7 +159,7 @@ impl Broker {
 
     /// Writes how far each delay level is delivered. Blocks.
     fn persist_delay_offsets(&self) -> bool {
-        is_saved(&[self.schedule.persist()])
+        is_saved(&[self.schedule.persist(&self.store)])
     }
 
     /// Drops clients and locks that have been silent for too long.

@@ -5,13 +5,17 @@
 //! message tells when to look again. There is no timer for a message and no polling: a task sleeps until the
 //! earliest time, or until something arrives.
 
+mod journal;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use self::journal::{Journal, Slot};
 use super::Broker;
 use crate::config::file::{self, FileError};
 use crate::protocol::body::offset::DelayOffsetSerializeWrapper;
@@ -31,6 +35,9 @@ pub struct Schedule {
     path: PathBuf,
     /// By level, from 1: the offset of the next message.
     offsets: Mutex<BTreeMap<i32, i64>>,
+    journal: Journal,
+    /// The journal has been read.
+    is_resumed: AtomicBool,
     arrived: Notify,
 }
 
@@ -38,7 +45,13 @@ impl Schedule {
     /// Reads `delayOffset.json`.
     pub fn open(path: PathBuf) -> Result<Schedule, FileError> {
         let wrapper: DelayOffsetSerializeWrapper = file::load(&path)?.unwrap_or_default();
-        Ok(Schedule { path, offsets: Mutex::new(wrapper.offset_table), arrived: Notify::new() })
+        Ok(Schedule {
+            journal: Journal::new(path.with_extension("journal")),
+            path,
+            offsets: Mutex::new(wrapper.offset_table),
+            is_resumed: AtomicBool::new(false),
+            arrived: Notify::new(),
+        })
     }
 
     /// A message has come to a topic: worth a look if it is delayed.
@@ -54,9 +67,14 @@ impl Schedule {
     }
 
     /// Writes the offsets to their file. Blocks.
-    pub fn persist(&self) -> Result<(), FileError> {
+    pub fn persist(&self, store: &MessageStore) -> Result<(), FileError> {
         let wrapper = self.snapshot();
-        if wrapper.offset_table.is_empty() { Ok(()) } else { file::store(&self.path, &wrapper) }
+        if wrapper.offset_table.is_empty() {
+            return Ok(());
+        }
+        // What counts as delivered must not be lost with the power.
+        store.sync_log();
+        file::store(&self.path, &wrapper)
     }
 
     fn offsets(&self) -> MutexGuard<'_, BTreeMap<i32, i64>> {
@@ -65,6 +83,10 @@ impl Schedule {
 
     /// Delivers what is due; gives when to look again, ms since 1970. Blocks: messages may lie far back.
     pub fn deliver(&self, store: &MessageStore, now_ms: i64) -> i64 {
+        if !self.is_resumed.swap(true, Ordering::AcqRel) {
+            store.dispatch();
+            self.journal.resume(store, &mut self.offsets());
+        }
         let mut next_ms = now_ms + SLEEP_MAX_MS;
         for level in 1..=store.delay_levels().max() {
             next_ms = next_ms.min(self.deliver_level(store, level, now_ms));
@@ -74,6 +96,15 @@ impl Schedule {
     }
 
     fn deliver_level(&self, store: &MessageStore, level: i32, now_ms: i64) -> i64 {
+        let mut newest = None;
+        let next_ms = self.deliver_share(store, level, now_ms, &mut newest);
+        if let Some(slot) = newest {
+            self.journal.write(level, slot);
+        }
+        next_ms
+    }
+
+    fn deliver_share(&self, store: &MessageStore, level: i32, now_ms: i64, newest: &mut Option<Slot>) -> i64 {
         let later = now_ms + SLEEP_MAX_MS;
         for _ in 0..SHARE {
             let Some(offset) = self.next_offset(store, level) else { return later };
@@ -87,8 +118,11 @@ impl Schedule {
             if !unit.is_filler() && is_sane && due_ms > now_ms {
                 return due_ms;
             }
-            if !unit.is_filler() && !put_back(store, &unit) {
-                return now_ms + RETRY_MS;
+            let copied = if unit.is_filler() { Copied::PassedOver } else { put_back(store, &unit) };
+            match copied {
+                Copied::To(copy_at) => *newest = Some(Slot { offset: offset + 1, copy_at }),
+                Copied::PassedOver => {}
+                Copied::Refused => return now_ms + RETRY_MS,
             }
             self.offsets().insert(level, offset + 1);
         }
@@ -111,13 +145,23 @@ impl Schedule {
     }
 }
 
-/// Puts a message into its real topic; whether it needs no further try.
-fn put_back(store: &MessageStore, unit: &Unit) -> bool {
+/// What became of a message that was due.
+enum Copied {
+    /// It is in its topic, at this place of the log.
+    To(i64),
+    /// It never can be.
+    PassedOver,
+    /// Not now.
+    Refused,
+}
+
+/// Puts a message into its real topic.
+fn put_back(store: &MessageStore, unit: &Unit) -> Copied {
     let offset = unit.commit_log_offset;
     let record = store.message_at(offset);
     let Some(old) = record.as_deref().and_then(|mut record| MessageRef::take(&mut record).ok()) else {
         tracing::error!(commit_log_offset = offset, "delayed message is not readable, passed over");
-        return true;
+        return Copied::PassedOver;
     };
     let queue_id = old.property(message::PROPERTY_REAL_QUEUE_ID).and_then(|id| id.parse().ok());
     let (Some(topic), Some(queue_id)) = (old.property(message::PROPERTY_REAL_TOPIC), queue_id) else {
@@ -125,7 +169,7 @@ fn put_back(store: &MessageStore, unit: &Unit) -> bool {
             commit_log_offset = offset,
             "delayed message does not say where it belongs, passed over"
         );
-        return true;
+        return Copied::PassedOver;
     };
     // The stored properties stay as they are, as Java's do.
     let result = store.put_due(&NewMessage {
@@ -142,18 +186,18 @@ fn put_back(store: &MessageStore, unit: &Unit) -> bool {
         properties: &old.properties,
     });
     match result.status {
-        PutStatus::PutOk | PutStatus::SlaveNotAvailable => true,
+        PutStatus::PutOk | PutStatus::SlaveNotAvailable => Copied::To(result.commit_log_offset),
         PutStatus::MessageIllegal | PutStatus::PropertiesSizeExceeded => {
             tracing::error!(
                 commit_log_offset = offset,
                 topic,
                 "delayed message cannot be stored, passed over"
             );
-            true
+            Copied::PassedOver
         }
         refused => {
             tracing::warn!(status = refused.java_name(), "delayed message refused, tried again");
-            false
+            Copied::Refused
         }
     }
 }
@@ -179,7 +223,7 @@ pub(super) async fn keep_delivering(broker: Arc<Broker>) {
 mod tests {
     use std::net::{Ipv4Addr, SocketAddrV4};
     use std::path::Path;
-    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::sync::atomic::AtomicI64;
 
     use super::*;
     use crate::clock::{Clock, manual};
@@ -264,7 +308,7 @@ mod tests {
             let now_ms = hand.load(Ordering::Relaxed) + 1000;
             schedule.deliver(&store, set(&hand, now_ms));
         }
-        schedule.persist().unwrap();
+        schedule.persist(&store).unwrap();
         send(&store, 1, "c");
         store.shutdown().unwrap();
         let file = std::fs::read_to_string(root.path().join("config/delayOffset.json")).unwrap();
@@ -275,8 +319,9 @@ mod tests {
         assert_eq!(delivered(&store), ["a", "b", "c"]);
     }
 
+    /// #1869, #4226, #1472: an offset in the file that its queue does not have. #3966, #4033: a refused delivery.
     #[test]
-    fn a_refused_message_waits_and_wrong_offsets_are_corrected() {
+    fn issues_1869_4226_1472_3966_4033_a_refused_message_waits_and_wrong_offsets_are_corrected() {
         let root = tempfile::tempdir().unwrap();
         let (clock, hand) = manual(1_000_000);
         let (schedule, store) = open(root.path(), clock);
@@ -288,6 +333,71 @@ mod tests {
         store.shutdown().unwrap();
         assert_eq!(schedule.deliver(&store, set(&hand, 2_000_000)), 2_000_000 + RETRY_MS);
         assert_eq!(schedule.snapshot().offset_table[&1], 0, "neither skipped nor counted");
+    }
+
+    /// #3473: a restart during delivery. Java's file is ten seconds old by then; the kill falls between any two steps.
+    #[test]
+    fn issue_3473_a_kill_during_delivery_doubles_nothing() {
+        for (journalled, unjournalled) in [(1, 0), (2, 1), (1, 3), (3, 2)] {
+            let root = tempfile::tempdir().unwrap();
+            let (clock, hand) = manual(1_000_000);
+            let (schedule, store) = open(root.path(), clock.clone());
+            for number in 0..6 {
+                send(&store, 1, &format!("one {number}"));
+                send(&store, 2, &format!("two {number}"));
+            }
+            let now_ms = set(&hand, 2_000_000);
+            schedule.persist(&store).unwrap();
+            let deliver = |level: i32, count: i64, is_journalled: bool| {
+                for _ in 0..count {
+                    let offset = schedule.next_offset(&store, level).unwrap();
+                    let unit = store.unit(SCHEDULE_TOPIC, level - 1, offset).unwrap();
+                    let Copied::To(copy_at) = put_back(&store, &unit) else { panic!("not stored") };
+                    schedule.offsets().insert(level, offset + 1);
+                    if is_journalled {
+                        schedule.journal.write(level, Slot { offset: offset + 1, copy_at });
+                    }
+                }
+            };
+            deliver(1, journalled, true);
+            deliver(2, journalled, true);
+            deliver(2, unjournalled, false);
+            store.abandon();
+            drop((schedule, store));
+            let (schedule, store) = open(root.path(), clock);
+            schedule.deliver(&store, now_ms);
+            let mut bodies = delivered(&store);
+            bodies.sort();
+            let mut expected: Vec<String> =
+                (0..6).flat_map(|number| [format!("one {number}"), format!("two {number}")]).collect();
+            expected.sort();
+            assert_eq!(bodies, expected, "{journalled} journalled, {unjournalled} not");
+        }
+    }
+
+    /// A journal that is not of this log, or older than the file: it counts for nothing, and nothing is lost.
+    #[test]
+    fn a_foreign_journal_skips_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let (clock, hand) = manual(1_000_000);
+        let (schedule, store) = open(root.path(), clock.clone());
+        for body in ["a", "b", "c"] {
+            send(&store, 1, body);
+        }
+        let somewhere = store.unit(SCHEDULE_TOPIC, 0, 1).unwrap().commit_log_offset;
+        for copy_at in [somewhere, 0, -1, 1 << 50] {
+            schedule.journal.write(1, Slot { offset: 2, copy_at });
+            schedule.journal.write(2, Slot { offset: i64::MIN, copy_at });
+            let mut offsets = BTreeMap::from([(1, 1)]);
+            schedule.journal.resume(&store, &mut offsets);
+            assert_eq!(offsets, BTreeMap::from([(1, 1)]), "copy at {copy_at}");
+        }
+        schedule.deliver(&store, set(&hand, 2_000_000));
+        assert_eq!(delivered(&store), ["a", "b", "c"]);
+        // Java went on from here meanwhile.
+        let mut offsets = BTreeMap::from([(1, 4)]);
+        schedule.journal.resume(&store, &mut offsets);
+        assert_eq!(offsets, BTreeMap::from([(1, 4)]));
     }
 
     #[test]

@@ -175,7 +175,15 @@ impl MessageStore {
         }
     }
 
-    /// Writes the log to disk up to where it ends now.
+    /// Brings the log to the disk up to where it ends now: for tables that say what the log has, and must not be ahead
+    /// of it after a power cut. Blocks.
+    pub fn sync_log(&self) {
+        if self.unflushed_bytes() > 0 {
+            self.flush_log();
+        }
+    }
+
+    /// Writes the log to disk up to where it ends now. May run on several threads.
     pub(super) fn flush_log(&self) {
         let store_timestamp_ms = self.log.last_store_timestamp_ms();
         let end = self.log.end();
@@ -202,7 +210,7 @@ impl MessageStore {
                 return;
             }
             from = end.min(file.from() as i64 + file.length() as i64);
-            self.flushed_to.store(from, Ordering::Release);
+            self.flushed_to.fetch_max(from, Ordering::AcqRel);
         }
         self.checkpoint.advance(Part::CommitLog, store_timestamp_ms);
     }
