@@ -97,12 +97,16 @@ fn store_message(
         let result = timed(broker, || broker.store.put_batch(&message));
         return Ok(Stored { result, queue_id });
     }
-    let dead_letter;
+    let (dead_letter, properties);
     if let Some(group) = header.topic.strip_prefix(topic::RETRY_GROUP_TOPIC_PREFIX)
         && is_spent(broker, command, header, group)?
     {
         dead_letter = dead_letter_topic(broker, group)?;
-        (message.topic, message.queue_id) = (&dead_letter, 0);
+        // A client's own last retry has a delay level, for which no dead letter waits.
+        let mut without_delay = Properties::parse(message.properties);
+        without_delay.remove(message::PROPERTY_DELAY_TIME_LEVEL);
+        properties = without_delay.encode();
+        (message.topic, message.queue_id, message.properties) = (&dead_letter, 0, &properties);
     }
     if !is_half_message(message.properties) {
         return Ok(Stored { result: timed(broker, || broker.store.put(&message)), queue_id });
