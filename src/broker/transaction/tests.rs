@@ -174,7 +174,7 @@ fn what_cannot_be_ended_is_refused() {
 }
 
 #[test]
-fn silent_producers_are_asked_and_then_given_up() {
+fn issues_500_598_silent_producers_are_asked_and_then_given_up_where_it_can_be_found() {
     let bench = Bench::new();
     bench.prepare("a", "");
     assert!(bench.check().is_empty(), "too young");
@@ -202,7 +202,7 @@ fn silent_producers_are_asked_and_then_given_up() {
 }
 
 #[test]
-fn a_late_answer_and_an_answer_to_a_question_count_once() {
+fn issue_1517_a_late_answer_and_an_answer_to_a_question_count_once() {
     let bench = Bench::new();
     let half = bench.prepare("a", "");
     bench.later(4000);
@@ -265,7 +265,7 @@ fn a_kill_changes_nothing() {
     assert_eq!(bench.committed(), ["b", "a"]);
 }
 
-/// The process was killed when the committed message was stored and its op message was not.
+/// 5d3560dc5c: the process was killed when the committed message was stored and its op message was not.
 #[test]
 fn a_commit_that_was_cut_short_is_not_repeated() {
     let mut bench = Bench::new();
@@ -282,11 +282,59 @@ fn a_commit_that_was_cut_short_is_not_repeated() {
 }
 
 #[test]
-fn a_delay_begins_with_the_commit() {
+fn issues_1626_1649_a_delay_begins_with_the_commit() {
     let bench = Bench::new();
     let half = bench.prepare("a", "DELAY\u{1}3\u{2}");
     assert_eq!(bench.bodies(HALF_TOPIC, 0), ["a"]);
     bench.end(half, Decision::Commit).unwrap();
     assert!(bench.committed().is_empty());
     assert_eq!(bench.bodies(crate::protocol::topic::SCHEDULE_TOPIC, 2), ["a"]);
+}
+
+/// A half message that is no half message, or that names no target, ended every round of Java's with an exception, and
+/// those behind it were never asked about.
+#[test]
+fn issues_1568_9500_a_bad_half_message_holds_nobody_up() {
+    let bench = Bench::new();
+    let put = |properties: &str| {
+        let result = bench.store.put_due(&NewMessage {
+            topic: HALF_TOPIC,
+            queue_id: QUEUE_ID,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp_ms: START_MS,
+            born_host: HOST,
+            store_host: HOST,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body: b"bad",
+            properties,
+        });
+        assert_eq!(result.status, PutStatus::PutOk);
+        bench.store.dispatch();
+        Half { queue_offset: result.queue_offset, commit_log_offset: result.commit_log_offset }
+    };
+    let bad = [
+        "",
+        "PGROUP\u{1}p\u{2}",
+        "PGROUP\u{1}p\u{2}REAL_TOPIC\u{1}T\u{2}REAL_QID\u{1}x\u{2}",
+        "REAL_TOPIC\u{1}T\u{2}REAL_QID\u{1}0\u{2}TRANSACTION_CHECK_TIMES\u{1}many\u{2}",
+        "CHECK_IMMUNITY_TIME_IN_SECONDS\u{1}soon\u{2}TRAN_PREPARED_QUEUE_OFFSET\u{1}-7\u{2}",
+    ]
+    .map(put);
+    bench.prepare("good", "");
+    bench.later(4000);
+    let asked = bench.check_with(RULES);
+    let keys: Vec<_> = asked.questions.iter().map(|question| question.unique_key.as_deref()).collect();
+    assert_eq!(keys, [Some("good")]);
+    assert_eq!(bench.end(half_of(&asked.questions[0]), Decision::Commit), Ok(()));
+    assert_eq!(bench.end(bad[1], Decision::Commit), Err(EndError::NoTarget));
+    // The others are given up in time, and the queue is settled.
+    for _ in 0..RULES.check_max {
+        bench.later(60_000);
+        bench.check();
+    }
+    assert_eq!(bench.bodies(CHECK_MAX_TIME_TOPIC, 0), ["bad"; 5]);
+    assert_eq!(bench.settled().0, Some(bench.store.max_offset(HALF_TOPIC, 0)));
+    assert_eq!(bench.committed(), ["good"]);
 }
