@@ -9,6 +9,7 @@
 //! | [`remoting`] | the transport: frames, connections, servers, clients; knows no request code's meaning |
 //! | [`store`] | bytes on disk: commit log, consume queues, recovery; opens no socket and never awaits |
 //! | [`inspect`] | a data directory looked at from outside |
+//! | [`filter`] | SQL92 message filters: expressions over properties |
 //! | [`client`] | calls we make to others |
 //! | [`namesrv`] | the name server |
 //! | [`broker`] | the broker: state tables and request handlers over the store |
@@ -21,6 +22,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod example;
+pub mod filter;
 pub mod inspect;
 pub mod logging;
 pub mod namesrv;

@@ -4,4 +4,5 @@
 pub mod hash;
 pub mod id;
 pub mod json;
+pub mod number;
 pub mod properties;

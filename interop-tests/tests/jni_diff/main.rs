@@ -5,6 +5,7 @@
 
 mod bodies;
 mod commands;
+mod filter;
 mod headers;
 mod items;
 mod messages;

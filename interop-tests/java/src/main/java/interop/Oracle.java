@@ -25,6 +25,7 @@ import java.util.Properties;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import org.apache.rocketmq.broker.filter.MessageEvaluationContext;
 import org.apache.rocketmq.common.MQVersion;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.TopicFilterType;
@@ -39,6 +40,10 @@ import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageId;
 import org.apache.rocketmq.common.protocol.body.RegisterBrokerBody;
 import org.apache.rocketmq.common.protocol.heartbeat.SubscriptionData;
+import org.apache.rocketmq.filter.FilterFactory;
+import org.apache.rocketmq.filter.expression.Expression;
+import org.apache.rocketmq.filter.expression.MQFilterException;
+import org.apache.rocketmq.filter.util.BloomFilter;
 import org.apache.rocketmq.remoting.CommandCustomHeader;
 import org.apache.rocketmq.remoting.protocol.LanguageCode;
 import org.apache.rocketmq.remoting.protocol.RemotingCommand;
@@ -235,6 +240,31 @@ public final class Oracle {
     }
 
     private static void texts() {
+        // expression, properties -> what it is worth, or which step failed
+        OPERATIONS.put("filter", (in, out) -> {
+            String expression = in.text();
+            Map<String, String> properties = in.map();
+            Expression compiled;
+            try {
+                compiled = FilterFactory.INSTANCE.get("SQL92").compile(expression);
+            } catch (MQFilterException e) {
+                out.text("not compiled");
+                return;
+            }
+            try {
+                out.text(String.valueOf(compiled.evaluate(new MessageEvaluationContext(properties))));
+            } catch (Exception e) {
+                out.text("not evaluated");
+            }
+        });
+        // error rate, expected, text -> bits, positions
+        OPERATIONS.put("bloom", (in, out) -> {
+            BloomFilter filter = BloomFilter.createByFn(in.readInt(), in.readInt());
+            out.writeInt(filter.getM());
+            for (int position : filter.calcBitPositions(in.text())) {
+                out.writeInt(position);
+            }
+        });
         OPERATIONS.put("string hash", (in, out) -> out.writeInt(in.text().hashCode()));
         OPERATIONS.put("index key hash", (in, out) -> {
             File folder = new File(System.getProperty("java.io.tmpdir"));
