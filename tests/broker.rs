@@ -324,20 +324,6 @@ fn runtime_info_has_what_tools_need() {
     assert_ne!(info["table"]["earliestMessageTimeStamp"], "-1");
 }
 
-#[test]
-fn sql_subscriptions_are_refused_in_javas_words() {
-    let fixture = Fixture::new();
-    let mut client = fixture.connect();
-    let mut check = |kind: &str, expected: (i32, &str)| {
-        let body = json!({"clientId": "c", "group": "g", "subscriptionData": {"topic": "T", "subString": "a > 1",
-            "expressionType": kind}});
-        let outcome = client.outcome(RequestCode::CheckClientConfig, &[], &body.to_string());
-        assert_eq!((outcome.0, outcome.1.as_str()), expected);
-    };
-    check("TAG", (0, ""));
-    check("SQL92", (1, "The broker does not support consumer to filter message by SQL92"));
-}
-
 /// A name server that remembers what it is told, and knows one ordered topic.
 struct NameServer {
     seen: Mutex<Vec<Command>>,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::consumer_filter::ConsumerFilters;
 use super::producers::Client;
 use crate::clock::Clock;
 use crate::protocol::body::client::ConsumerConnection;
@@ -174,6 +175,8 @@ impl ConsumerGroup {
 /// All consumer groups that have members. Lock order: the table, then a group, then the connections.
 pub struct Consumers {
     clock: Clock,
+    /// Groups' filters come and go with their consumers.
+    filters: Arc<ConsumerFilters>,
     groups: RwLock<HashMap<String, Arc<ConsumerGroup>>>,
     of_peer: RwLock<HashMap<u64, HashSet<String>>>,
 }
@@ -189,8 +192,8 @@ pub struct Expired {
 
 impl Consumers {
     /// No consumers.
-    pub fn new(clock: Clock) -> Consumers {
-        Consumers { clock, groups: RwLock::default(), of_peer: RwLock::default() }
+    pub fn new(clock: Clock, filters: Arc<ConsumerFilters>) -> Consumers {
+        Consumers { clock, filters, groups: RwLock::default(), of_peer: RwLock::default() }
     }
 
     /// The members of a group; `None` where nobody is connected.
@@ -222,6 +225,7 @@ impl Consumers {
         if changed {
             self.remember(client, group);
         }
+        self.filters.register(group, &data.subscription_data_set);
         changed
     }
 
@@ -261,6 +265,8 @@ impl Consumers {
         if is_empty {
             tracing::info!(group, "last consumer of the group has gone");
             groups.remove(group);
+            drop(groups);
+            self.filters.unregister(group);
         }
         !is_empty
     }
@@ -328,7 +334,14 @@ mod tests {
     use super::*;
     use crate::broker::producers::CHANNEL_EXPIRED_TIMEOUT_MS;
     use crate::clock;
+    use crate::filter::BloomFilter;
     use crate::remoting::Command;
+
+    fn consumers(clock: Clock) -> Consumers {
+        let filters =
+            ConsumerFilters::open("consumerFilter.json".into(), BloomFilter::new(20, 32), clock.clone());
+        Consumers::new(clock, Arc::new(filters.unwrap()))
+    }
 
     fn client(client_id: &str) -> Arc<Client> {
         let peer = Peer::unconnected("127.0.0.1:5000".parse().unwrap());
@@ -352,7 +365,7 @@ mod tests {
 
     #[test]
     fn members_and_topics_are_changes_expressions_are_not() {
-        let consumers = Consumers::new(clock::manual(0).0);
+        let consumers = consumers(clock::manual(0).0);
         let (a, b) = (client("a"), client("b"));
         let check = |client: &Arc<Client>, subscriptions: &[(&str, &str, i64)], expected: bool| {
             assert_eq!(consumers.register(client, &data("g", subscriptions)), expected, "{subscriptions:?}");
@@ -373,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_group_goes_with_its_last_member() {
-        let consumers = Consumers::new(clock::manual(0).0);
+        let consumers = consumers(clock::manual(0).0);
         let (a, b) = (client("a"), client("b"));
         for client in [&a, &b] {
             consumers.register(client, &data("g", &[]));
@@ -391,7 +404,7 @@ mod tests {
     #[test]
     fn the_silent_are_dropped_and_the_others_hear_of_it() {
         let (clock, hand) = clock::manual(0);
-        let consumers = Consumers::new(clock);
+        let consumers = consumers(clock);
         let (a, b) = (client("a"), client("b"));
         consumers.register(&a, &data("g", &[]));
         consumers.register(&b, &data("g", &[]));

@@ -107,6 +107,12 @@ live! {
     trace_on: AtomicBool as bool;
     /// SQL92 subscriptions are allowed.
     enable_property_filter: AtomicBool as bool;
+    /// SQL92 filters are evaluated when a message is stored.
+    enable_calc_filter_bit_map: AtomicBool as bool;
+    /// SQL92 filters also apply to retried messages.
+    filter_support_retry: AtomicBool as bool;
+    /// Filters of absent consumers are dropped after this time, ms.
+    filter_data_clean_time_span: AtomicI64 as i64;
     /// An auto-created topic is created on the other masters of its cluster, too.
     auto_create_topic_on_cluster: AtomicBool as bool;
     /// Registrations are compressed.

@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::protocol::body::heartbeat::SubscriptionData;
-use crate::store::ArrivalListener;
+use super::consumer_filter::Wanted;
+use crate::store::Arrival;
 
 /// Held pulls by topic and queue.
 #[derive(Default)]
@@ -23,7 +23,7 @@ pub struct Holds {
 struct Hold {
     id: u64,
     queue_offset: i64,
-    subscription: Arc<SubscriptionData>,
+    wanted: Wanted,
     wake: oneshot::Sender<()>,
 }
 
@@ -40,16 +40,10 @@ pub struct Held<'a> {
 impl Holds {
     /// Waits for entry `queue_offset` of a queue. The caller must look at the queue once more afterwards: what
     /// arrived before this call wakes nobody.
-    pub fn hold<'a>(
-        &'a self,
-        topic: &'a str,
-        queue_id: i32,
-        queue_offset: i64,
-        subscription: Arc<SubscriptionData>,
-    ) -> Held<'a> {
+    pub fn hold<'a>(&'a self, topic: &'a str, queue_id: i32, queue_offset: i64, wanted: Wanted) -> Held<'a> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (wake, woken) = oneshot::channel();
-        let hold = Hold { id, queue_offset, subscription, wake };
+        let hold = Hold { id, queue_offset, wanted, wake };
         let mut queues = self.queues();
         // Not `entry`: that would copy the topic's name for every pull.
         if let Some(queue) = queues.get_mut(topic) {
@@ -64,15 +58,19 @@ impl Holds {
         Held { holds: self, topic, queue_id, id, woken }
     }
 
-    /// A queue has entries up to `max_offset`, the newest with this tags code: wakes whom that concerns.
-    pub fn arriving(&self, topic: &str, queue_id: i32, max_offset: i64, tags_code: i64) {
+    /// A message has come to a queue: wakes whom that concerns.
+    pub fn arriving(&self, arrival: &Arrival<'_>) {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
         let mut queues = self.queues();
-        let Some(queue) = queues.get_mut(topic).and_then(|queues| queues.get_mut(&queue_id)) else { return };
+        let Some(queue) = queues.get_mut(arrival.topic).and_then(|queues| queues.get_mut(&arrival.queue_id))
+        else {
+            return;
+        };
         for hold in queue.extract_if(.., |hold| {
-            max_offset > hold.queue_offset && hold.subscription.may_match(Some(tags_code))
+            arrival.max_queue_offset > hold.queue_offset
+                && hold.wanted.may_match(arrival.tags_code, arrival.properties)
         }) {
             self.count.fetch_sub(1, Ordering::SeqCst);
             // A pull that has just expired does not listen any more, and needs no waking.
@@ -114,18 +112,19 @@ impl Drop for Held<'_> {
     }
 }
 
-impl ArrivalListener for Holds {
-    fn arriving(&self, topic: &str, queue_id: i32, max_queue_offset: i64, tags_code: i64) {
-        Holds::arriving(self, topic, queue_id, max_queue_offset, tags_code);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
 
-    fn subscription(expression: &str) -> Arc<SubscriptionData> {
-        Arc::new(SubscriptionData::of_tags("T", Some(expression)).unwrap())
+    use super::*;
+    use crate::protocol::body::heartbeat::SubscriptionData;
+
+    fn subscription(expression: &str) -> Wanted {
+        Wanted::tags(Arc::new(SubscriptionData::of_tags("T", Some(expression)).unwrap()))
+    }
+
+    fn arrive(holds: &Holds, max_queue_offset: i64, tags_code: i64) {
+        holds.arriving(&Arrival { topic: "T", queue_id: 0, max_queue_offset, tags_code, properties: "" });
     }
 
     fn is_woken(held: &mut Held<'_>) -> bool {
@@ -140,11 +139,11 @@ mod tests {
         let mut tagged = holds.hold("T", 0, 5, subscription("A || B"));
         let mut elsewhere = holds.hold("T", 1, 5, subscription("*"));
         let tag = |tag| i64::from(compat::hash::java_string_hash(tag));
-        holds.arriving("T", 0, 5, tag("A"));
+        arrive(&holds, 5, tag("A"));
         assert!(!is_woken(&mut all), "entry 5 is not there while the queue ends at 5");
-        holds.arriving("T", 0, 6, tag("C"));
+        arrive(&holds, 6, tag("C"));
         assert_eq!((is_woken(&mut all), is_woken(&mut later), is_woken(&mut tagged)), (true, false, false));
-        holds.arriving("T", 0, 7, tag("B"));
+        arrive(&holds, 7, tag("B"));
         assert_eq!((is_woken(&mut later), is_woken(&mut tagged)), (true, true));
         assert!(!is_woken(&mut elsewhere));
         assert_eq!(holds.len(), 1);
@@ -157,7 +156,7 @@ mod tests {
         let second = holds.hold("T", 0, 5, subscription("*"));
         drop(first);
         assert_eq!(holds.len(), 1);
-        holds.arriving("T", 0, 9, 0);
+        arrive(&holds, 9, 0);
         drop(second);
         assert!(holds.is_empty() && holds.queues().is_empty());
     }

@@ -2,6 +2,7 @@
 //! store. Here is what belongs together and what both have in common; starting and stopping is `running`'s.
 
 pub mod address;
+pub mod consumer_filter;
 pub mod consumer_offset;
 pub mod consumers;
 pub mod live;
@@ -26,6 +27,7 @@ use tokio::sync::Notify;
 pub use self::live::Configs;
 pub use self::running::{Running, StartError, start};
 
+use self::consumer_filter::ConsumerFilters;
 use self::consumer_offset::ConsumerOffsets;
 use self::consumers::Consumers;
 use self::live::Live;
@@ -64,6 +66,7 @@ pub struct Broker {
     pub offsets: ConsumerOffsets,
     pub producers: Producers,
     pub consumers: Consumers,
+    pub filters: Arc<ConsumerFilters>,
     pub locks: QueueLocks,
     pub holds: Arc<Holds>,
     pub schedule: Arc<Schedule>,
@@ -155,6 +158,11 @@ impl Broker {
     /// Writes every table that has changed to its file. Blocks. Gives whether all went well.
     fn persist(&self) -> bool {
         is_saved(&[self.topics.persist(), self.groups.persist(), self.offsets.persist()])
+    }
+
+    /// Writes the filters to their file. Blocks.
+    fn persist_filters(&self) -> bool {
+        is_saved(&[self.filters.persist(self.live.filter_data_clean_time_span())])
     }
 
     /// Writes how far each delay level is delivered. Blocks.

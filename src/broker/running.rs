@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::consumer_filter::ConsumerFilters;
 use super::consumer_offset::ConsumerOffsets;
 use super::consumers::Consumers;
 use super::live::{Configs, Live};
@@ -27,12 +28,14 @@ use crate::clock::Clock;
 use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
 use crate::config::remoting::NettyServerConfig;
+use crate::filter::BloomFilter;
 use crate::remoting::connection::Limits;
 use crate::remoting::server::{Bound, Server, ServerOptions};
-use crate::store::{ArrivalListener, MessageStore, OpenOptions};
+use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions};
 
 const FIRST_JOB_AFTER: Duration = Duration::from_secs(10);
 const SCAN_CLIENTS_EVERY: Duration = Duration::from_secs(10);
+const FILTERS_EVERY: Duration = Duration::from_secs(10);
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const REGISTER_PAUSE: Duration = Duration::from_millis(100);
 
@@ -85,6 +88,7 @@ struct Tables {
     topics: TopicTable,
     offsets: ConsumerOffsets,
     groups: SubscriptionGroups,
+    filters: Arc<ConsumerFilters>,
     schedule: Schedule,
     store: Arc<MessageStore>,
 }
@@ -110,11 +114,13 @@ impl Tables {
             clock.clone(),
             groups_changed,
         )?;
+        let bloom = bloom_filter(&configs.broker);
+        let filters = ConsumerFilters::open(folder.join("consumerFilter.json"), bloom, clock.clone())?;
         let schedule = Schedule::open(folder.join("delayOffset.json"))?;
         let progress = configs.progress.clone();
         let options = OpenOptions { clock, progress, ..OpenOptions::default() };
         let store = MessageStore::open(configs.store.clone(), options)?;
-        Ok(Tables { topics, offsets, groups, schedule, store })
+        Ok(Tables { topics, offsets, groups, filters: Arc::new(filters), schedule, store })
     }
 }
 
@@ -169,11 +175,7 @@ async fn listen(
     let (addr, vip_addr) = (main.addr(), vip.addr());
     let options = server_options(&configs);
     let broker = Arc::new(assemble(configs, tables, notes, clock, addr.port())?);
-    // Wakes held pulls and the delivery of delayed messages.
-    broker.store.set_arrival_listener(Arc::new(Arrivals {
-        holds: Arc::clone(&broker.holds),
-        schedule: Arc::clone(&broker.schedule),
-    }));
+    broker.store.set_arrival_listener(Arc::new(Arrivals(Arc::downgrade(&broker))));
     let service = Arc::new(processor::router(Arc::clone(&broker)));
     let mut servers = Vec::new();
     for (what, bound) in [("listenPort", main), ("the VIP port", vip)] {
@@ -187,16 +189,32 @@ async fn listen(
     Ok(Running { broker, addr, vip_addr, servers, jobs })
 }
 
-struct Arrivals {
-    holds: Arc<Holds>,
-    schedule: Arc<Schedule>,
-}
+/// Wakes held pulls and the delivery of delayed messages. The broker holds the store, and so not the other way round.
+struct Arrivals(Weak<Broker>);
 
 impl ArrivalListener for Arrivals {
-    fn arriving(&self, topic: &str, queue_id: i32, max_queue_offset: i64, tags_code: i64) {
-        self.holds.arriving(topic, queue_id, max_queue_offset, tags_code);
-        self.schedule.arriving(topic);
+    fn arriving(&self, arrival: &Arrival<'_>) {
+        let Some(broker) = self.0.upgrade() else { return };
+        broker.holds.arriving(arrival);
+        broker.schedule.arriving(arrival.topic);
     }
+
+    fn subscription_bits(&self, topic: &str, properties: &str) -> Vec<u8> {
+        match self.0.upgrade() {
+            Some(broker) if broker.live.enable_calc_filter_bit_map() => {
+                broker.filters.bits(topic, properties)
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn bloom_filter(config: &BrokerConfig) -> BloomFilter {
+    let number = |number: i32| u32::try_from(number).unwrap_or(0);
+    BloomFilter::new(
+        number(config.max_error_rate_of_bloom_filter),
+        number(config.expect_consumer_num_use_filter),
+    )
 }
 
 fn assemble(
@@ -215,7 +233,7 @@ fn assemble(
         ha_server_addr: format!("{}:{}", config.broker_ip2, port.saturating_add(1)),
     };
     let now_ms = clock.now_ms();
-    let Tables { topics, offsets, groups, schedule, store } = tables;
+    let Tables { topics, offsets, groups, filters, schedule, store } = tables;
     Ok(Broker {
         store_host: store_host(&config.broker_ip1, port)?,
         boot_ms: now_ms,
@@ -224,7 +242,8 @@ fn assemble(
         groups,
         offsets,
         producers: Producers::new(clock.clone()),
-        consumers: Consumers::new(clock.clone()),
+        consumers: Consumers::new(clock.clone(), Arc::clone(&filters)),
+        filters,
         locks: QueueLocks::new(clock.clone()),
         holds: Arc::new(Holds::default()),
         schedule: Arc::new(schedule),
@@ -278,6 +297,11 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
     jobs.spawn(every(millis(delay_offsets_ms, 10_000), Arc::clone(broker), |broker| async move {
         if let Err(error) = tokio::task::spawn_blocking(move || broker.persist_delay_offsets()).await {
             tracing::error!(%error, "delay offsets not saved");
+        }
+    }));
+    jobs.spawn(every(FILTERS_EVERY, Arc::clone(broker), |broker| async move {
+        if let Err(error) = tokio::task::spawn_blocking(move || broker.persist_filters()).await {
+            tracing::error!(%error, "filters not saved");
         }
     }));
     jobs.spawn(every(SCAN_CLIENTS_EVERY, Arc::clone(broker), |broker| async move { broker.scan_clients() }));
@@ -383,7 +407,7 @@ impl Running {
         futures_util::future::join_all(servers.into_iter().map(Server::stop)).await;
         let state = Arc::clone(&broker);
         let written = tokio::task::spawn_blocking(move || {
-            let saved = state.persist() & state.persist_delay_offsets();
+            let saved = state.persist() & state.persist_filters() & state.persist_delay_offsets();
             match state.store.shutdown() {
                 Ok(()) => saved,
                 Err(error) => {

@@ -4,7 +4,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | operators, loosest first | OR; AND; `=` `<>` IS [NOT] NULL; `<` `<=` `>` `>=` [NOT] BETWEEN, [NOT] IN; `+` `-` NOT |
+//! | operators, loosest first | OR; AND; `=` `<>` `IS [NOT] NULL`; `<` `<=` `>` `>=` `[NOT] BETWEEN` `[NOT] IN`; `+` `-` NOT |
 //! | values | 'text', whole numbers, decimals, TRUE, FALSE, NULL, properties by name |
 //! | a property that is missing | is null; comparisons with it are neither true nor false, IS NULL is true |
 //! | a property in a comparison | is read as what it is compared with; where that fails, the message does not match |

@@ -344,6 +344,11 @@ impl ConsumeQueue {
         Some(unit.tags_code)
     }
 
+    /// Whether something is kept beside the entries.
+    pub fn is_extended(&self) -> bool {
+        self.ext.is_some()
+    }
+
     /// What is kept beside an entry.
     pub fn ext(&self, unit: &Unit) -> Option<ExtUnit> {
         self.ext.as_ref()?.get(unit.tags_code)

@@ -16,7 +16,7 @@ use super::index::Index;
 use super::mapped_file::MappedFile;
 use super::queues::Queues;
 use super::record::{self, Found, Record};
-use super::{ArrivalListener, Error, recover};
+use super::{Arrival, ArrivalListener, Error, recover};
 use crate::protocol::message::{self, SYS_FLAG_TRANSACTION_MASK};
 use crate::protocol::topic::SCHEDULE_TOPIC;
 
@@ -132,8 +132,11 @@ impl Dispatcher {
         let tags_code = tags_code(record, topic, targets.levels);
         let unit =
             Unit { commit_log_offset: record.commit_log_offset(), length: record.length() as i32, tags_code };
-        // The bitmap is of SQL92 subscriptions, of which there are none yet.
-        let put = queue.put_extended(record.queue_offset(), unit, record.store_timestamp_ms(), &[])?;
+        let bits = match targets.listener.filter(|_| queue.is_extended()) {
+            Some(listener) => listener.subscription_bits(topic, record.properties()),
+            None => Vec::new(),
+        };
+        let put = queue.put_extended(record.queue_offset(), unit, record.store_timestamp_ms(), &bits)?;
         self.store_timestamp_ms = record.store_timestamp_ms();
         if put == Put::Implausible {
             tracing::error!(
@@ -147,7 +150,13 @@ impl Dispatcher {
         if put == Put::Written
             && let Some(listener) = targets.listener
         {
-            listener.arriving(topic, record.queue_id(), queue.max_offset(), tags_code);
+            listener.arriving(&Arrival {
+                topic,
+                queue_id: record.queue_id(),
+                max_queue_offset: queue.max_offset(),
+                tags_code,
+                properties: record.properties(),
+            });
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! `DefaultMessageStore.getMessage` and its look-ups).
 
 use super::consume_queue::{ConsumeQueue, UNIT_BYTES, Unit};
+use super::consume_queue_ext::{self, ExtUnit};
 use super::mapped_file::MappedSlice;
 use super::record::Record;
 use super::{MessageStore, index, record, recover};
@@ -15,9 +16,25 @@ pub trait MessageFilter {
     /// By the queue's entry; `None` where it tells nothing.
     fn matches_queue(&self, tags_code: Option<i64>) -> bool;
 
+    /// By what the queue keeps beside its entry.
+    fn matches_ext(&self, _ext: &ExtUnit) -> bool {
+        true
+    }
+
     /// By the message itself.
     fn matches_record(&self, _record: &[u8]) -> bool {
         true
+    }
+}
+
+/// Whether an entry's message may be wanted, as far as its queue tells.
+fn wants(filter: &dyn MessageFilter, queue: &ConsumeQueue, unit: &Unit) -> bool {
+    if !consume_queue_ext::is_address(unit.tags_code) {
+        return filter.matches_queue(Some(unit.tags_code));
+    }
+    match queue.ext(unit) {
+        Some(ext) => filter.matches_queue(Some(ext.tags_code)) && filter.matches_ext(&ext),
+        None => filter.matches_queue(None),
     }
 }
 
@@ -158,7 +175,7 @@ impl MessageStore {
                 if self.is_full(result, &unit, max_msg_nums, unit.commit_log_offset < cold_from) {
                     break;
                 }
-                if unit.commit_log_offset >= skip_to && filter.matches_queue(queue.tags_code(&unit)) {
+                if unit.commit_log_offset >= skip_to && wants(filter, queue, &unit) {
                     match self.log.slice(unit.commit_log_offset, unit.length.max(0) as usize) {
                         Some(message) if !self.is_sound(&message, queue, offset + walked as i64, &unit) => {}
                         Some(message) if filter.matches_record(&message) => {

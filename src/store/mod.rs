@@ -87,10 +87,27 @@ pub enum Error {
     Config(String),
 }
 
-/// Told of each message that has become readable.
+/// A message that has become readable.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    pub topic: &'a str,
+    pub queue_id: i32,
+    /// Number behind the newest entry of its queue.
+    pub max_queue_offset: i64,
+    pub tags_code: i64,
+    /// Properties string.
+    pub properties: &'a str,
+}
+
+/// Told of each message that has become readable. Called under the dispatch lock: it must be quick.
 pub trait ArrivalListener: Send + Sync {
-    /// A queue has entries up to `max_queue_offset`. Called under the dispatch lock: it must be quick.
-    fn arriving(&self, topic: &str, queue_id: i32, max_queue_offset: i64, tags_code: i64);
+    /// The message has its entry.
+    fn arriving(&self, arrival: &Arrival<'_>);
+
+    /// Bits for the message's entry, where its queue keeps some: which subscriptions it is for.
+    fn subscription_bits(&self, _topic: &str, _properties: &str) -> Vec<u8> {
+        Vec::new()
+    }
 }
 
 /// What may differ from an ordinary broker's store.

@@ -6,7 +6,7 @@ use super::body;
 use crate::broker::Broker;
 use crate::broker::producers::Client;
 use crate::protocol::body::client::CheckClientRequestBody;
-use crate::protocol::body::heartbeat::{ConsumerData, EXPRESSION_SQL92, HeartbeatData};
+use crate::protocol::body::heartbeat::{ConsumerData, EXPRESSION_SQL92, HeartbeatData, SubscriptionData};
 use crate::protocol::header::NoHeader;
 use crate::protocol::header::client::UnregisterClientRequestHeader;
 use crate::protocol::perm::{PERM_READ, PERM_WRITE};
@@ -69,14 +69,27 @@ pub fn check_client_config(broker: &Arc<Broker>, request: Request<NoHeader>) -> 
         return Ok(Response::ok());
     }
     let kind = &subscription_data.expression_type;
-    // Expressions are not evaluated yet: what cannot be filtered must not be promised.
-    if !broker.live.enable_property_filter() || kind == EXPRESSION_SQL92 {
-        tracing::warn!(client_id, group, kind, "subscription of a type that is not supported");
+    if !broker.live.enable_property_filter() {
+        tracing::warn!(
+            client_id,
+            group,
+            kind,
+            "subscription of a type that is not enabled (enablePropertyFilter)"
+        );
         let remark = format!("The broker does not support consumer to filter message by {kind}");
         return Err(Fault::new(ResponseCode::SystemError, remark));
     }
-    // Java's remark is null for a type that it does not know.
-    Err(Fault::new(ResponseCode::SubscriptionParseFailed, ""))
+    let refused = |reason: String| {
+        let expression = &subscription_data.sub_string;
+        tracing::warn!(client_id, group, expression, reason, "subscription does not compile");
+        Fault::new(ResponseCode::SubscriptionParseFailed, reason)
+    };
+    if kind != EXPRESSION_SQL92 {
+        return Err(refused(format!("there is no expression type {kind}: TAG and SQL92 are known")));
+    }
+    let SubscriptionData { topic, sub_string, sub_version, .. } = &subscription_data;
+    let built = broker.filters.build(topic, &group, sub_string, *sub_version);
+    built.map(|_| Response::ok()).map_err(|error| refused(error.to_string()))
 }
 
 /// A connection has ended.

@@ -1,6 +1,7 @@
 //! Messages out: pulls, answered at once or held until a message arrives (11, and 361 of later clients). Java:
 //! `PullMessageProcessor`. What is in a queue is the store's to say, and who waits is `long_polling`'s.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,9 +9,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::broker::Broker;
+use crate::broker::consumer_filter::{ConsumerFilter, Wanted};
 use crate::config::store::BrokerRole;
 use crate::protocol::body::group::SubscriptionGroupConfig;
-use crate::protocol::body::heartbeat::SubscriptionData;
+use crate::protocol::body::heartbeat::{EXPRESSION_SQL92, SubscriptionData};
 use crate::protocol::body::offset::OffsetMovedEvent;
 use crate::protocol::body::queue::MessageQueue;
 use crate::protocol::header::pull::{PullMessageRequestHeader, PullMessageResponseHeader};
@@ -18,7 +20,7 @@ use crate::protocol::message::{self, Properties};
 use crate::protocol::response_code::ResponseCode;
 use crate::protocol::{faq, perm, sys_flag, topic};
 use crate::remoting::{Answer, Body, Command, Fault, Peer, Response};
-use crate::store::{GetResult, GetStatus, MessageFilter, NewMessage};
+use crate::store::{GetResult, GetStatus, NewMessage};
 
 /// Codes 11 and 361.
 pub fn pull_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) -> Answer {
@@ -49,7 +51,7 @@ pub fn pull_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) ->
 
 /// What the checks before reading found out.
 struct Pull {
-    subscription: Arc<SubscriptionData>,
+    wanted: Wanted,
     group: Arc<SubscriptionGroupConfig>,
     remote: SocketAddr,
 }
@@ -96,8 +98,8 @@ impl Pull {
             );
             return Err(Fault::new(ResponseCode::SystemError, remark));
         }
-        let subscription = subscription(broker, header, &group)?;
-        Ok(Pull { subscription, group, remote })
+        let wanted = wanted(broker, header, &group)?;
+        Ok(Pull { wanted, group, remote })
     }
 
     fn owned(self, command: &Command) -> OwnedPull {
@@ -106,10 +108,9 @@ impl Pull {
 
     /// One look at the queue.
     fn run(&self, broker: &Arc<Broker>, header: &PullMessageRequestHeader<'_>) -> Result<Response, Fault> {
-        let filter = TagFilter(&self.subscription);
         let (topic, queue_id, offset) = (header.topic, header.queue_id, header.queue_offset);
         let began = Instant::now();
-        let found = broker.store.get(topic, queue_id, offset, header.max_msg_nums, &filter);
+        let found = broker.store.get(topic, queue_id, offset, header.max_msg_nums, &self.wanted);
         broker.stats.get_took(began.elapsed());
         let found =
             found.ok_or_else(|| Fault::new(ResponseCode::SystemError, "store getMessage return null"))?;
@@ -188,27 +189,70 @@ impl Pull {
     }
 }
 
-/// The subscription a pull is filtered by: its own, or the one of the group's heartbeats.
-fn subscription(
+/// What a pull is filtered by: its own subscription, or the one of the group's heartbeats.
+fn wanted(
     broker: &Arc<Broker>,
     header: &PullMessageRequestHeader<'_>,
     group: &SubscriptionGroupConfig,
-) -> Result<Arc<SubscriptionData>, Fault> {
-    let subscription = if header.sys_flag & sys_flag::PULL_SUBSCRIPTION != 0 {
-        let built = SubscriptionData::build(header.topic, header.subscription, header.expression_type);
-        Arc::new(built.map_err(|error| {
-            tracing::warn!(group = header.consumer_group, %error, "subscription does not parse");
-            Fault::new(ResponseCode::SubscriptionParseFailed, "parse the consumer's subscription failed")
-        })?)
-    } else {
-        heartbeat_subscription(broker, header, group)?
-    };
-    if !subscription.is_tag_type() {
-        let kind = &subscription.expression_type;
-        let remark = format!("The broker does not support consumer to filter message by {kind}");
+) -> Result<Wanted, Fault> {
+    let own = header.sys_flag & sys_flag::PULL_SUBSCRIPTION != 0;
+    let subscription =
+        if own { own_subscription(header)? } else { heartbeat_subscription(broker, header, group)? };
+    if subscription.class_filter_mode || header.sys_flag & sys_flag::PULL_CLASS_FILTER != 0 {
+        let remark =
+            "The broker does not support consumer to filter message by class: there are no filter servers";
         return Err(Fault::new(ResponseCode::SystemError, remark));
     }
-    Ok(subscription)
+    let mut filter = None;
+    if !subscription.is_tag_type() {
+        filter = Some(if own { own_filter(broker, header)? } else { heartbeat_filter(broker, header)? });
+        if !broker.live.enable_property_filter() {
+            let kind = &subscription.expression_type;
+            let remark = format!("The broker does not support consumer to filter message by {kind}");
+            return Err(Fault::new(ResponseCode::SystemError, remark));
+        }
+    }
+    let retries = broker.live.filter_support_retry().then(|| Arc::clone(&broker.filters));
+    Ok(Wanted { subscription, filter, retries })
+}
+
+fn own_subscription(header: &PullMessageRequestHeader<'_>) -> Result<Arc<SubscriptionData>, Fault> {
+    let built = SubscriptionData::build(header.topic, header.subscription, header.expression_type);
+    Ok(Arc::new(built.map_err(|error| not_parsed(header, &error))?))
+}
+
+fn own_filter(
+    broker: &Arc<Broker>,
+    header: &PullMessageRequestHeader<'_>,
+) -> Result<Arc<ConsumerFilter>, Fault> {
+    let (topic, group) = (header.topic, header.consumer_group);
+    if header.expression_type != Some(EXPRESSION_SQL92) {
+        return Err(not_parsed(header, &"there is no such expression type"));
+    }
+    let built = broker.filters.build(topic, group, header.subscription.unwrap_or(""), header.sub_version);
+    Ok(Arc::new(built.map_err(|error| not_parsed(header, &error))?))
+}
+
+fn not_parsed(header: &PullMessageRequestHeader<'_>, error: &dyn Display) -> Fault {
+    tracing::warn!(group = header.consumer_group, %error, "subscription does not parse");
+    Fault::new(ResponseCode::SubscriptionParseFailed, "parse the consumer's subscription failed")
+}
+
+fn heartbeat_filter(
+    broker: &Arc<Broker>,
+    header: &PullMessageRequestHeader<'_>,
+) -> Result<Arc<ConsumerFilter>, Fault> {
+    let (topic, group) = (header.topic, header.consumer_group);
+    let filter = broker.filters.get(topic, group).ok_or_else(|| {
+        let remark = "The broker's consumer filter data is not exist!Your expression may be wrong!";
+        Fault::new(ResponseCode::FilterDataNotExist, remark)
+    })?;
+    if filter.client_version() < header.sub_version {
+        tracing::warn!(group, topic, "the broker's filter is not the latest");
+        let remark = "the consumer's consumer filter data not latest";
+        return Err(Fault::new(ResponseCode::FilterDataNotLatest, remark));
+    }
+    Ok(filter)
 }
 
 fn heartbeat_subscription(
@@ -240,15 +284,6 @@ fn heartbeat_subscription(
     Ok(subscription)
 }
 
-/// `ExpressionMessageFilter` for tags: the queue entry's hash decides, collisions are left to the client.
-struct TagFilter<'a>(&'a SubscriptionData);
-
-impl MessageFilter for TagFilter<'_> {
-    fn matches_queue(&self, tags_code: Option<i64>) -> bool {
-        self.0.may_match(tags_code)
-    }
-}
-
 fn code_of(status: GetStatus, asked_offset: i64) -> ResponseCode {
     match status {
         GetStatus::Found => ResponseCode::Success,
@@ -276,7 +311,7 @@ fn hold(broker: &Arc<Broker>, owned: OwnedPull, header: &PullMessageRequestHeade
         let OwnedPull { pull, command } = owned;
         let header: PullMessageRequestHeader<'_> = command.header()?;
         let (topic, queue_id, offset) = (header.topic, header.queue_id, header.queue_offset);
-        let mut held = broker.holds.hold(topic, queue_id, offset, Arc::clone(&pull.subscription));
+        let mut held = broker.holds.hold(topic, queue_id, offset, pull.wanted.clone());
         // A message that came between the first look and the hold has woken nobody.
         if broker.store.max_offset(topic, queue_id) <= offset {
             // Either way the queue is looked at once more: a time-out's reply says what is there, too.
