@@ -1,11 +1,15 @@
-//! How far each group has consumed each queue, and `consumerOffset.json` (Java: `ConsumerOffsetManager`). The
-//! file and the wire key it by `topic@group`; here it is nested, so that a commit formats nothing.
+//! How far each group has consumed each queue, `consumerOffset.json` (Java: `ConsumerOffsetManager`) and the journal
+//! of what came after it. The file and the wire key it by `topic@group`; here it is nested, so that a commit formats
+//! nothing.
+
+mod journal;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use self::journal::{Change, Digest, Found, Journal, Number};
 use super::topic_config::QUEUE_NUMS_MAX;
 use crate::config::file::{self as config_file, FileError};
 use crate::protocol::body::offset::ConsumerOffsetSerializeWrapper;
@@ -13,60 +17,109 @@ use crate::protocol::topic::{check_group, check_topic};
 
 const TOPIC_GROUP_SEPARATOR: char = '@';
 
-type Queues = Arc<Mutex<BTreeMap<i32, i64>>>;
+type Queues = Arc<Mutex<Offsets>>;
 /// By group, then by topic.
 type Groups = HashMap<String, HashMap<String, Queues>>;
 
+/// A group's offsets of a topic.
+#[derive(Debug, Default)]
+struct Offsets {
+    by_queue: BTreeMap<i32, i64>,
+    /// What the journal calls them.
+    number: Option<Number>,
+    /// No longer in the table: whoever still has them looks again.
+    is_removed: bool,
+}
+
 /// Consumed offsets: the entry to consume next by group, topic and queue.
+///
+/// A commit changes the table and the journal under the lock of the group's topic, so that both have the same order.
 pub struct ConsumerOffsets {
     file: PathBuf,
     groups: RwLock<Groups>,
+    journal: Journal,
     unsaved: AtomicBool,
     saving: Mutex<()>,
 }
 
 impl ConsumerOffsets {
-    /// What the file has.
-    pub fn open(file: PathBuf) -> Result<ConsumerOffsets, FileError> {
-        let saved: ConsumerOffsetSerializeWrapper = config_file::load(&file)?.unwrap_or_default();
-        Ok(ConsumerOffsets {
+    /// What the file has, and its journal. `save_soon` is called when a snapshot is due before its time. Blocks.
+    pub fn open(
+        file: PathBuf,
+        save_soon: impl Fn() + Send + Sync + 'static,
+    ) -> Result<ConsumerOffsets, FileError> {
+        let loaded = config_file::load_with_text(&file)?;
+        let (saved, text): (ConsumerOffsetSerializeWrapper, _) = loaded.unwrap_or_default();
+        let snapshot = Digest::of(&text);
+        let path = file.with_extension("journal");
+        let found = Found::read(&path).map_err(|source| FileError::Io { path: path.clone(), source })?;
+        let mut groups = nest(saved);
+        let applied = found.changes_since(&path, snapshot, |change| apply(&mut groups, change));
+        let mut older = found.numbers();
+        match applied {
+            Some(0) => {}
+            Some(changes) => {
+                tracing::info!(changes, "consumer offsets brought up to date from their journal")
+            }
+            None => {
+                if !found.is_empty() {
+                    tracing::warn!(path = %path.display(), file = %file.display(),
+                        "journal of consumer offsets dropped: it does not continue the file, which Java or an operator wrote since and which counts alone");
+                }
+                found.remove(&path);
+                older.clear();
+            }
+        }
+        let offsets = ConsumerOffsets {
             file,
-            groups: RwLock::new(nest(saved)),
-            unsaved: AtomicBool::new(false),
+            groups: RwLock::new(groups),
+            journal: Journal::new(path, older, snapshot, save_soon),
+            unsaved: AtomicBool::new(applied.is_some_and(|changes| changes > 0)),
             saving: Mutex::new(()),
-        })
+        };
+        // The journal would do as well; but not after a hundred starts that each end soon.
+        if let Err(error) = offsets.persist() {
+            tracing::error!(%error, "consumer offsets not saved");
+        }
+        Ok(offsets)
     }
 
     /// Takes a group's offset of a queue. As in Java any offset is taken, smaller ones too, and topic and group
-    /// need not exist; names and queues that cannot exist are passed over.
+    /// need not exist; names and queues that cannot exist are passed over. It survives a kill once
+    /// [`ConsumerOffsets::write_journal`] has been called.
     pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
-        let known = self.read().get(group).and_then(|topics| topics.get(topic)).cloned();
-        let queues = match known {
-            Some(queues) => queues,
-            None => match self.new_queues(group, topic) {
-                Some(queues) => queues,
-                None => return,
-            },
-        };
         if !(0..QUEUE_NUMS_MAX).contains(&queue_id) {
             tracing::warn!(group, topic, queue_id, "offset of a queue that cannot exist passed over");
             return;
         }
-        match lock(&queues).insert(queue_id, offset) {
-            Some(before) if before == offset => return,
-            Some(before) if before > offset => {
-                tracing::warn!(
-                    group,
-                    topic,
-                    queue_id,
-                    offset,
-                    before,
-                    "update consumer offset less than store"
-                );
+        let mut before = None;
+        let is_changed = self.change(group, topic, |offsets| {
+            before = offsets.by_queue.insert(queue_id, offset);
+            if before == Some(offset) {
+                return false;
             }
-            _ => {}
+            self.journal.offset(&mut offsets.number, topic, group, [(queue_id, offset)]);
+            true
+        });
+        if let Some(before) = before.filter(|before| is_changed && *before > offset) {
+            tracing::warn!(group, topic, queue_id, offset, before, "update consumer offset less than store");
         }
-        self.unsaved.store(true, Ordering::Release);
+    }
+
+    /// Changes a group's offsets of a topic, which come into being with it; gives whether `change` says so.
+    fn change(&self, group: &str, topic: &str, mut change: impl FnMut(&mut Offsets) -> bool) -> bool {
+        loop {
+            let known = self.read().get(group).and_then(|topics| topics.get(topic)).cloned();
+            let Some(queues) = known.or_else(|| self.new_queues(group, topic)) else { return false };
+            let mut offsets = lock(&queues);
+            if !offsets.is_removed {
+                let is_changed = change(&mut offsets);
+                if is_changed {
+                    self.unsaved.store(true, Ordering::Release);
+                }
+                return is_changed;
+            }
+        }
     }
 
     fn new_queues(&self, group: &str, topic: &str) -> Option<Queues> {
@@ -78,16 +131,21 @@ impl ConsumerOffsets {
         Some(Arc::clone(groups.entry(group.to_owned()).or_default().entry(topic.to_owned()).or_default()))
     }
 
+    /// Writes the journal of what has been committed: before anyone is told so. Next to nothing where nothing has.
+    pub fn write_journal(&self) {
+        self.journal.write();
+    }
+
     /// A group's offset of a queue.
     pub fn query(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
         let queues = self.read().get(group)?.get(topic).cloned()?;
-        lock(&queues).get(&queue_id).copied()
+        lock(&queues).by_queue.get(&queue_id).copied()
     }
 
     /// A group's offsets of a topic.
     pub fn query_topic(&self, group: &str, topic: &str) -> Option<BTreeMap<i32, i64>> {
         let queues = self.read().get(group)?.get(topic).cloned()?;
-        let offsets = lock(&queues).clone();
+        let offsets = lock(&queues).by_queue.clone();
         Some(offsets)
     }
 
@@ -106,18 +164,91 @@ impl ConsumerOffsets {
             .collect()
     }
 
+    /// Each queue's lowest offset among all groups of a topic but some; what is not at hand any more, below
+    /// `min_offset`, does not count (Java: `queryMinOffsetInAllGroup`, which forgets the offsets of those others).
+    pub fn lowest(
+        &self,
+        topic: &str,
+        is_left_out: impl Fn(&str) -> bool,
+        min_offset: impl Fn(i32) -> i64,
+    ) -> BTreeMap<i32, i64> {
+        let mut lowest = BTreeMap::new();
+        for group in self.groups_of(topic).iter().filter(|group| !is_left_out(group)) {
+            for (queue_id, offset) in self.query_topic(group, topic).unwrap_or_default() {
+                if offset >= min_offset(queue_id) {
+                    let known = lowest.entry(queue_id).or_insert(offset);
+                    *known = offset.min(*known);
+                }
+            }
+        }
+        lowest
+    }
+
     /// Gives a group another one's offsets of a topic (Java: `cloneOffset`).
     pub fn clone_offset(&self, src_group: &str, dest_group: &str, topic: &str) {
-        let Some(offsets) = self.query_topic(src_group, topic) else { return };
-        let Some(queues) = self.new_queues(dest_group, topic) else { return };
-        *lock(&queues) = offsets;
-        self.unsaved.store(true, Ordering::Release);
+        if let Some(by_queue) = self.query_topic(src_group, topic) {
+            self.set(dest_group, topic, by_queue);
+        }
+    }
+
+    /// Replaces a group's offsets of a topic.
+    fn set(&self, group: &str, topic: &str, by_queue: BTreeMap<i32, i64>) {
+        self.change(group, topic, |offsets| {
+            if offsets.by_queue == by_queue {
+                return false;
+            }
+            if offsets.by_queue.keys().any(|queue_id| !by_queue.contains_key(queue_id)) {
+                self.journal.dropped(&mut offsets.number, topic, group);
+            }
+            let entries = by_queue.iter().map(|(&queue_id, &offset)| (queue_id, offset));
+            self.journal.offset(&mut offsets.number, topic, group, entries);
+            offsets.by_queue.clone_from(&by_queue);
+            true
+        });
+    }
+
+    /// Forgets all groups' offsets of a topic.
+    pub fn remove_topic(&self, topic: &str) {
+        self.remove_if(|_, of_topic| of_topic == topic);
+    }
+
+    /// Forgets all offsets of a group.
+    pub fn remove_group(&self, group: &str) {
+        self.remove_if(|of_group, _| of_group == group);
+    }
+
+    fn remove_if(&self, is_to_go: impl Fn(&str, &str) -> bool) {
+        let mut groups = self.write();
+        let mut is_changed = false;
+        for (group, topics) in groups.iter_mut() {
+            topics.retain(|topic, queues| {
+                if !is_to_go(group, topic) {
+                    return true;
+                }
+                let mut offsets = lock(queues);
+                offsets.is_removed = true;
+                self.journal.dropped(&mut offsets.number, topic, group);
+                tracing::info!(group, topic, "consumer offsets removed");
+                is_changed = true;
+                false
+            });
+        }
+        groups.retain(|_, topics| !topics.is_empty());
+        if is_changed {
+            self.unsaved.store(true, Ordering::Release);
+        }
     }
 
     /// Replaces everything by a master's table.
     pub fn replace(&self, wrapper: ConsumerOffsetSerializeWrapper) {
-        *self.write() = nest(wrapper);
-        self.unsaved.store(true, Ordering::Release);
+        let new: HashMap<String, HashMap<String, BTreeMap<i32, i64>>> = split(wrapper);
+        self.remove_if(|group, topic| !new.get(group).is_some_and(|topics| topics.contains_key(topic)));
+        for (group, topics) in new {
+            for (topic, by_queue) in topics {
+                self.set(&group, &topic, by_queue);
+            }
+        }
+        self.write_journal();
     }
 
     /// The table as reply 43 and the file have it.
@@ -127,7 +258,7 @@ impl ConsumerOffsets {
         for (group, topics) in groups.iter() {
             for (topic, queues) in topics {
                 let key = format!("{topic}{TOPIC_GROUP_SEPARATOR}{group}");
-                offset_table.insert(key, lock(queues).clone());
+                offset_table.insert(key, lock(queues).by_queue.clone());
             }
         }
         ConsumerOffsetSerializeWrapper { offset_table }
@@ -136,15 +267,37 @@ impl ConsumerOffsets {
     /// Writes the file where something has changed since the last time. Blocks.
     pub fn persist(&self) -> Result<(), FileError> {
         let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        self.persist_locked()
+    }
+
+    fn persist_locked(&self) -> Result<(), FileError> {
         // Before the snapshot: a commit that comes while it is made counts for the next time.
         if !self.unsaved.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let saved = config_file::store(&self.file, &self.snapshot());
-        if saved.is_err() {
+        // The order is the journal's safety; see there.
+        self.journal.begin();
+        let text = config_file::text(&self.snapshot());
+        self.journal.continue_from(Digest::of(&text));
+        let saved = config_file::replace(&self.file, &text);
+        if saved.is_ok() {
+            self.journal.snapshot_written();
+        } else {
+            // It may have got there all the same.
+            self.journal.snapshot_failed(std::fs::read(&self.file).ok().map(|text| Digest::of(&text)));
             self.unsaved.store(true, Ordering::Release);
         }
         saved
+    }
+
+    /// Writes the file and leaves no journal: the last thing before a clean end. Blocks.
+    pub fn close(&self) -> Result<(), FileError> {
+        let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        self.persist_locked()?;
+        if !self.unsaved.load(Ordering::Acquire) {
+            self.journal.remove_all();
+        }
+        Ok(())
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Groups> {
@@ -156,81 +309,46 @@ impl ConsumerOffsets {
     }
 }
 
-fn lock(queues: &Queues) -> MutexGuard<'_, BTreeMap<i32, i64>> {
+fn lock(queues: &Queues) -> MutexGuard<'_, Offsets> {
     queues.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn nest(wrapper: ConsumerOffsetSerializeWrapper) -> Groups {
-    let mut groups = Groups::new();
+    let offsets = |by_queue| Arc::new(Mutex::new(Offsets { by_queue, ..Offsets::default() }));
+    let topics =
+        |topics: HashMap<_, _>| topics.into_iter().map(|(name, queues)| (name, offsets(queues))).collect();
+    split(wrapper).into_iter().map(|(group, of_group)| (group, topics(of_group))).collect()
+}
+
+/// By group and topic.
+fn split(wrapper: ConsumerOffsetSerializeWrapper) -> HashMap<String, HashMap<String, BTreeMap<i32, i64>>> {
+    let mut groups: HashMap<String, HashMap<_, _>> = HashMap::new();
     for (key, queues) in wrapper.offset_table {
         // Neither name may hold the separator; what Java wrote under other keys it could not read either.
         let Some((topic, group)) = key.split_once(TOPIC_GROUP_SEPARATOR) else {
             tracing::warn!(key, "consumer offsets without a group left out");
             continue;
         };
-        groups.entry(group.to_owned()).or_default().insert(topic.to_owned(), Arc::new(Mutex::new(queues)));
+        groups.entry(group.to_owned()).or_default().insert(topic.to_owned(), queues);
     }
     groups
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn offsets(folder: &tempfile::TempDir) -> ConsumerOffsets {
-        ConsumerOffsets::open(folder.path().join("consumerOffset.json")).unwrap()
+/// Applies a change of the journal; gives whether it makes sense.
+fn apply(groups: &mut Groups, change: Change<'_>) -> bool {
+    let (Change::Offset { name, .. } | Change::Dropped { name }) = change;
+    let Some((topic, group)) = name.split_once(TOPIC_GROUP_SEPARATOR) else { return false };
+    let topics = groups.entry(group.to_owned()).or_default();
+    match change {
+        Change::Offset { queue_id, offset, .. } => {
+            lock(topics.entry(topic.to_owned()).or_default()).by_queue.insert(queue_id, offset);
+        }
+        Change::Dropped { .. } => {
+            topics.remove(topic);
+        }
     }
-
-    #[test]
-    fn the_last_commit_counts_also_backwards() {
-        let folder = tempfile::tempdir().unwrap();
-        let offsets = offsets(&folder);
-        assert_eq!(offsets.query("g", "T", 0), None);
-        let check = |queue_id: i32, offset: i64, expected: Option<i64>| {
-            offsets.commit("g", "T", queue_id, offset);
-            assert_eq!(offsets.query("g", "T", queue_id), expected);
-        };
-        check(0, 5, Some(5));
-        check(1, 7, Some(7));
-        check(0, 3, Some(3));
-        check(-1, 3, None);
-        check(QUEUE_NUMS_MAX, 3, None);
-        offsets.commit("a/b", "T", 0, 1);
-        offsets.commit("g", "../T", 0, 1);
-        assert_eq!(offsets.query("a/b", "T", 0), None);
-        assert_eq!(offsets.topics_of("g"), ["T"]);
-        assert_eq!(offsets.groups_of("T"), ["g"]);
-        assert_eq!(offsets.query_topic("g", "T"), Some(BTreeMap::from([(0, 3), (1, 7)])));
-    }
-
-    #[test]
-    fn offsets_survive_in_javas_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = offsets(&folder);
-        first.commit("g", "T", 0, 196);
-        first.commit("g", "T", 1, 199);
-        first.commit("h", "%RETRY%g", 0, 1);
-        first.persist().unwrap();
-        let text = std::fs::read_to_string(folder.path().join("consumerOffset.json")).unwrap();
-        assert!(text.contains("\"T@g\":{0:196,1:199"), "{text}");
-        let second = offsets(&folder);
-        assert_eq!(second.snapshot(), first.snapshot());
-        assert_eq!(second.query("h", "%RETRY%g", 0), Some(1));
-        // Nothing new: the file is left alone.
-        std::fs::remove_file(folder.path().join("consumerOffset.json")).unwrap();
-        first.commit("g", "T", 0, 196);
-        first.persist().unwrap();
-        assert!(!folder.path().join("consumerOffset.json").exists());
-    }
-
-    #[test]
-    fn a_group_can_take_anothers_offsets() {
-        let folder = tempfile::tempdir().unwrap();
-        let offsets = offsets(&folder);
-        offsets.commit("g", "T", 0, 5);
-        offsets.clone_offset("g", "h", "T");
-        offsets.clone_offset("none", "h", "U");
-        offsets.commit("g", "T", 0, 6);
-        assert_eq!((offsets.query("h", "T", 0), offsets.query("h", "U", 0)), (Some(5), None));
-    }
+    true
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,6 +165,11 @@ impl Broker {
         is_saved(&[self.filters.persist(self.live.filter_data_clean_time_span())])
     }
 
+    /// Writes the consumer offsets a last time. Blocks.
+    fn close_offsets(&self) -> bool {
+        is_saved(&[self.offsets.close()])
+    }
+
     /// Writes how far each delay level is delivered. Blocks.
     fn persist_delay_offsets(&self) -> bool {
         is_saved(&[self.schedule.persist(&self.store)])

@@ -104,7 +104,9 @@ impl Tables {
         };
         let built_in = built_in(&configs.broker);
         let topics = TopicTable::open(folder.join("topics.json"), &built_in, clock.clone(), topics_changed)?;
-        let offsets = ConsumerOffsets::open(folder.join("consumerOffset.json"))?;
+        let offset_notes = Arc::clone(notes);
+        let offsets_grown = move || offset_notes.save.notify_one();
+        let offsets = ConsumerOffsets::open(folder.join("consumerOffset.json"), offsets_grown)?;
         let group_notes = Arc::clone(notes);
         let groups_changed = move || group_notes.save.notify_one();
         let auto_create = configs.broker.auto_create_subscription_group;
@@ -407,7 +409,10 @@ impl Running {
         futures_util::future::join_all(servers.into_iter().map(Server::stop)).await;
         let state = Arc::clone(&broker);
         let written = tokio::task::spawn_blocking(move || {
-            let saved = state.persist() & state.persist_filters() & state.persist_delay_offsets();
+            let saved = state.persist()
+                & state.close_offsets()
+                & state.persist_filters()
+                & state.persist_delay_offsets();
             match state.store.shutdown() {
                 Ok(()) => saved,
                 Err(error) => {

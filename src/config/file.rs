@@ -22,6 +22,11 @@ pub enum FileError {
 
 /// The table in a file or else in its `.bak`; `None` where neither has anything, as on a first start.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
+    Ok(load_with_text(path)?.map(|(table, _)| table))
+}
+
+/// As [`load`], with the text that was taken.
+pub fn load_with_text<T: DeserializeOwned>(path: &Path) -> Result<Option<(T, Vec<u8>)>, FileError> {
     let mut damage = None;
     let mut empty = None;
     for candidate in [path.to_owned(), beside(path, ".bak")] {
@@ -40,7 +45,7 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
                     let (path, reason) = (path.display(), damage.as_deref().unwrap_or("it is empty"));
                     tracing::error!(%path, reason, "damaged file passed over, its .bak is used");
                 }
-                return Ok(Some(table));
+                return Ok(Some((table, text)));
             }
             Err(error) => damage = Some(error.to_string()),
         }
@@ -58,8 +63,12 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, FileError> {
 
 /// Replaces a table's file.
 pub fn store<T: Serialize>(path: &Path, table: &T) -> Result<(), FileError> {
-    let text = compat::json::to_pretty_java(table).expect("tables are of text, numbers and maps");
-    replace(path, &text)
+    replace(path, &text(table))
+}
+
+/// A table as its file has it.
+pub fn text<T: Serialize>(table: &T) -> Vec<u8> {
+    compat::json::to_pretty_java(table).expect("tables are of text, numbers and maps")
 }
 
 /// Replaces a file of any kind: after a crash it is the old one or the new one, and what it was before is in

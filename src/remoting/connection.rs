@@ -281,6 +281,7 @@ impl<S: Service + ?Sized> Connection<S> {
                 Event::Timer => self.check_time()?,
             }
             self.drain_ready();
+            self.service.before_write();
             self.write()?;
             self.service.after_batch();
         }

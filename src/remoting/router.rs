@@ -84,6 +84,9 @@ pub trait Service: Send + Sync + 'static {
     /// Answers one request. Runs on the connection's task: it must not block.
     fn call(&self, peer: &Arc<Peer>, command: Command) -> Answer;
 
+    /// Runs before the replies of one read are given to the socket: work that they promise.
+    fn before_write(&self) {}
+
     /// Runs after the replies of one read have been given to the socket: work that no reply waits for.
     fn after_batch(&self) {}
 
@@ -177,6 +180,7 @@ pub struct Router<S> {
     state: Arc<S>,
     /// By code: codes are small and dense enough for a plain table.
     handlers: Vec<Option<Handler<S>>>,
+    before_write: fn(&Arc<S>),
     after_batch: fn(&Arc<S>),
     disconnected: fn(&Arc<S>, &Arc<Peer>),
 }
@@ -184,7 +188,8 @@ pub struct Router<S> {
 impl<S: Send + Sync + 'static> Router<S> {
     /// An empty table: every code is refused.
     pub fn new(state: Arc<S>) -> Router<S> {
-        Router { state, handlers: Vec::new(), after_batch: |_| {}, disconnected: |_, _| {} }
+        let (before_write, after_batch) = (|_: &Arc<S>| {}, |_: &Arc<S>| {});
+        Router { state, handlers: Vec::new(), before_write, after_batch, disconnected: |_, _| {} }
     }
 
     /// A handler that answers on the connection's task: it must not block or read cold files. It may return
@@ -245,6 +250,11 @@ impl<S: Send + Sync + 'static> Router<S> {
         self
     }
 
+    /// Work before each read's replies, which they may promise. It must not block.
+    pub fn before_write(self, before_write: fn(&Arc<S>)) -> Router<S> {
+        Router { before_write, ..self }
+    }
+
     /// Work after each read's replies.
     pub fn after_batch(self, after_batch: fn(&Arc<S>)) -> Router<S> {
         Router { after_batch, ..self }
@@ -279,6 +289,10 @@ impl<S: Send + Sync + 'static> Service for Router<S> {
             tracing::error!(remote = %peer.remote(), code, cause, "request handler panicked");
             Answer::Now(panicked(&cause).into())
         })
+    }
+
+    fn before_write(&self) {
+        (self.before_write)(&self.state);
     }
 
     fn after_batch(&self) {

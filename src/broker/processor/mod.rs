@@ -102,6 +102,8 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on(RequestCode::GetConsumerRunningInfo, consumer::get_consumer_running_info)
         .on(RequestCode::ConsumeMessageDirectly, consumer::consume_message_directly)
         .on_blocking(RequestCode::CleanExpiredConsumequeue, admin, topic::clean_expired_consume_queue)
+        .on_blocking(RequestCode::QueryCorrectionOffset, admin, offset::query_correction_offset)
+        .on_blocking(RequestCode::CloneGroupOffset, admin, offset::clone_group_offset)
         .on_blocking(RequestCode::CleanUnusedTopic, admin, topic::clean_unused_topic)
         .on(RequestCode::GetSystemTopicListFromBroker, topic::get_system_topic_list_from_broker)
         .on_command(RequestCode::SendReplyMessage, reply_message::reply_message)
@@ -109,6 +111,7 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on_command(RequestCode::SendMessageV2, send::send_message)
         .on_command(RequestCode::SendBatchMessage, send::send_message)
         .on_command(RequestCode::LitePullMessage, pull::pull_message)
+        .before_write(|broker| broker.offsets.write_journal())
         .after_batch(|broker| broker.store.dispatch())
         .on_disconnect(client_manage::disconnected)
 }

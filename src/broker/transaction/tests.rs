@@ -46,7 +46,7 @@ impl Bench {
         let root = tempfile::tempdir().unwrap();
         let (_, hand) = manual(START_MS);
         let store = open(root.path(), &hand);
-        let offsets = ConsumerOffsets::open(root.path().join("config/consumerOffset.json")).unwrap();
+        let offsets = ConsumerOffsets::open(root.path().join("config/consumerOffset.json"), || ()).unwrap();
         Bench { root, hand, store, offsets, transactions: Transactions::default() }
     }
 
@@ -58,7 +58,8 @@ impl Bench {
         // The lock file is the old store's until it is dropped.
         self.store = open(elsewhere.path(), &away);
         self.store = open(self.root.path(), &self.hand);
-        self.offsets = ConsumerOffsets::open(self.root.path().join("config/consumerOffset.json")).unwrap();
+        self.offsets =
+            ConsumerOffsets::open(self.root.path().join("config/consumerOffset.json"), || ()).unwrap();
         self.transactions = Transactions::default();
     }
 

@@ -169,10 +169,10 @@ pub struct CloneGroupOffsetRequestHeader {
     pub src_group: String,
     /// Group to give them to.
     pub dest_group: String,
-    /// Topic.
+    /// None or blank: every topic that the group has offsets of.
     #[serde(default)]
     pub topic: Option<String>,
-    /// Unused by the broker.
+    /// Whatever the group subscribes to now.
     #[serde(default)]
     pub offline: bool,
 }

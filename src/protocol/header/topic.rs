@@ -61,6 +61,9 @@ pub struct QueryTopicConsumeByWhoRequestHeader {
 pub struct DeleteSubscriptionGroupRequestHeader {
     /// Group.
     pub group_name: String,
+    /// Its offsets go, too. Sent by tools of 4.9 on.
+    #[serde(default)]
+    pub clean_offset: bool,
 }
 
 /// Java: `GetConsumeStatsRequestHeader` (code 208).

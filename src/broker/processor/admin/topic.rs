@@ -67,6 +67,8 @@ pub fn delete_topic_in_broker(
         tracing::error!(topic, %error, "queues of a deleted topic are left over");
         Fault::new(ResponseCode::SystemError, error.to_string())
     })?;
+    // They would count for a topic that is made again under this name and begins at 0.
+    broker.offsets.remove_topic(topic);
     Ok(Response::ok())
 }
 
@@ -154,14 +156,17 @@ pub fn get_all_subscription_group_config(
     Ok(reply(&broker.groups.snapshot()))
 }
 
-/// Code 207. The group's offsets stay, as in Java.
+/// Code 207. The group's offsets stay, as in Java, unless a tool of 4.9 on asks for more.
 pub fn delete_subscription_group(
     broker: &Arc<Broker>,
     request: Request<DeleteSubscriptionGroupRequestHeader>,
 ) -> Result<Response, Fault> {
-    let group = &request.header.group_name;
-    tracing::info!(remote = %request.peer.remote(), group, "group to be deleted");
+    let DeleteSubscriptionGroupRequestHeader { group_name: group, clean_offset } = &request.header;
+    tracing::info!(remote = %request.peer.remote(), group, clean_offset, "group to be deleted");
     broker.groups.delete(group);
     broker.groups.persist().map_err(not_saved)?;
+    if *clean_offset {
+        broker.offsets.remove_group(group);
+    }
     Ok(Response::ok())
 }
