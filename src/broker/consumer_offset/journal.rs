@@ -221,8 +221,7 @@ impl Journal {
     /// The snapshot is in its place: only the file that it made needless last is kept.
     pub fn snapshot_written(&self) {
         let mut state = self.lock();
-        // The one that is the `.bak` now, and the new one.
-        let past = state.continues.len().saturating_sub(2);
+        let past = state.continues.len().saturating_sub(1);
         state.continues.drain(..past);
         if state.is_failed {
             state.begin();
