@@ -465,6 +465,31 @@ fn a_deleted_topic_begins_anew() {
     assert_eq!(store.max_offset("TopicTest", 0), 2);
 }
 
+/// #4215, #2181: a reader that has read more than a queue has left is not sent back to its beginning; nor past what has
+/// come since.
+#[test]
+fn issues_4215_2181_an_offset_beyond_the_end_costs_neither_days_nor_messages() {
+    let root = tempfile::tempdir().unwrap();
+    let next = |store: &MessageStore| {
+        let found = store.get("TopicTest", 0, 1000, 32, &All).unwrap();
+        assert_eq!(found.status, GetStatus::OffsetOverflowBadly);
+        found.next_begin_offset
+    };
+    let store = open(root.path());
+    put(&store, 0..400);
+    // Made by this very store: nobody has read anything of it at such an offset.
+    assert_eq!((store.min_offset("TopicTest", 0), next(&store)), (0, 0));
+    store.abandon();
+    drop(store);
+    let store = open(root.path());
+    assert_eq!(next(&store), 100);
+    put(&store, 400..440);
+    assert_eq!(next(&store), 100);
+    store.delete_topic("TopicTest").unwrap();
+    put(&store, 440..448);
+    assert_eq!((store.max_offset("TopicTest", 0), next(&store)), (2, 0), "a topic made again");
+}
+
 /// Its messages are still in the log when that is walked after a kill.
 #[test]
 fn a_deleted_topic_does_not_come_back() {

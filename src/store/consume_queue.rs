@@ -106,6 +106,8 @@ pub struct ConsumeQueue {
     dispatched_to: AtomicI64,
     /// Queue offset of the next message to be appended; changed under the append lock only.
     next_offset: AtomicI64,
+    /// Entries there were when the store was opened, in bytes; 0 for a queue that came later.
+    opened_with: AtomicI64,
     /// Bytes known to be on disk.
     flushed: AtomicI64,
     /// The topic was deleted; changed under the append lock only.
@@ -128,6 +130,7 @@ impl ConsumeQueue {
             start: AtomicI64::new(0),
             dispatched_to: AtomicI64::new(0),
             next_offset: AtomicI64::new(0),
+            opened_with: AtomicI64::new(0),
             flushed: AtomicI64::new(0),
             is_removed: AtomicBool::new(false),
         }
@@ -298,6 +301,18 @@ impl ConsumeQueue {
     /// Number of the first entry whose record is still there.
     pub fn min_offset(&self) -> i64 {
         self.start.load(Ordering::Acquire) / UNIT_BYTES as i64
+    }
+
+    /// The store has been opened: what comes from now on is new.
+    pub fn set_opened(&self) {
+        self.opened_with.store(self.end.load(Ordering::Acquire), Ordering::Release);
+    }
+
+    /// Where a reader goes on that asks for what lies beyond the end. It has read more than there was when the store was
+    /// opened, from a queue that has lost its end or has begun anew, and nothing of what came since.
+    pub fn right_beyond_end(&self) -> i64 {
+        let opened_with = self.opened_with.load(Ordering::Acquire) / UNIT_BYTES as i64;
+        opened_with.max(self.min_offset()).min(self.max_offset())
     }
 
     /// Commit-log offset behind the newest entry's record.

@@ -132,7 +132,11 @@ impl MessageStore {
         } else if offset == max {
             (GetStatus::OffsetOverflowOne, offset)
         } else if offset > max {
-            (GetStatus::OffsetOverflowBadly, self.corrected(offset, if min == 0 { min } else { max }))
+            // Java: 0 where the queue begins there, or else the end; everything again, or not what came meanwhile.
+            // A slave's end is only behind its master's.
+            let is_slave = self.config.broker_role == BrokerRole::Slave;
+            let right = if is_slave { max } else { queue.right_beyond_end() };
+            (GetStatus::OffsetOverflowBadly, self.corrected(offset, right))
         } else {
             self.collect(&queue, offset, max_msg_nums, filter, &mut result)
         };

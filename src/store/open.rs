@@ -220,6 +220,7 @@ pub fn recover_log(
     for queue in queues.all() {
         queue.truncate(found.end as i64)?;
         queue.correct_start(log_start as i64);
+        queue.set_opened();
     }
     if let Some(index) = targets.index {
         index.truncate(found.end as i64)?;
