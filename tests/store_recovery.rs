@@ -492,7 +492,7 @@ fn issues_4215_2181_an_offset_beyond_the_end_costs_neither_days_nor_messages() {
 
 /// Its messages are still in the log when that is walked after a kill.
 #[test]
-fn a_deleted_topic_does_not_come_back() {
+fn issue_1852_a_deleted_topic_does_not_come_back() {
     let root = tempfile::tempdir().unwrap();
     let store = open(root.path());
     put(&store, 0..40);
