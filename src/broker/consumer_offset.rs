@@ -43,7 +43,8 @@ pub struct ConsumerOffsets {
 }
 
 impl ConsumerOffsets {
-    /// What the file has, and its journal. `save_soon` is called when a snapshot is due before its time. Blocks.
+    /// What the file has, and its journal. `save_soon` is called when a snapshot is due before its time; it must not
+    /// call back. Blocks.
     pub fn open(
         file: PathBuf,
         save_soon: impl Fn() + Send + Sync + 'static,
@@ -52,7 +53,7 @@ impl ConsumerOffsets {
         let (saved, text): (ConsumerOffsetSerializeWrapper, _) = loaded.unwrap_or_default();
         let snapshot = Digest::of(&text);
         let path = file.with_extension("journal");
-        let found = Found::read(&path).map_err(|source| FileError::Io { path: path.clone(), source })?;
+        let found = Found::read(&path);
         let mut groups = nest(saved);
         let applied = found.changes_since(&path, snapshot, |change| apply(&mut groups, change));
         let mut older = found.numbers();

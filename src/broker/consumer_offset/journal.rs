@@ -82,7 +82,7 @@ pub struct Journal {
     /// Something is gathered and not yet written. Cleared when it has been.
     unwritten: AtomicBool,
     state: Mutex<State>,
-    /// A snapshot is wanted.
+    /// A snapshot is wanted. Called under the lock: it must not come back here.
     on_large: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -321,7 +321,7 @@ impl State {
         if self.file.take().is_some() {
             self.older.push_back(self.current);
         }
-        self.current += 1;
+        self.current = self.current.saturating_add(1);
         (self.file_bytes, self.names) = (0, 0);
         (self.is_failed, self.is_large_told) = (false, false);
     }
@@ -375,17 +375,25 @@ struct Loaded {
 }
 
 impl Found {
-    /// Reads all files of a journal.
-    pub fn read(path: &Path) -> io::Result<Found> {
-        let mut files = Vec::new();
-        for number in numbers(path)? {
-            let mut bytes = Vec::new();
-            // A file of ours is never longer, but for its last write.
-            let most = MAX_BYTES + (1 << 20);
-            File::open(file_path(path, number))?.take(most).read_to_end(&mut bytes)?;
-            files.push(Loaded { number, bytes });
-        }
-        Ok(Found { files })
+    /// Reads all files of a journal. One that cannot be read counts as empty: offsets that fall back by seconds are no
+    /// reason not to start.
+    pub fn read(path: &Path) -> Found {
+        let unread = |path: &Path, error: io::Error| {
+            tracing::error!(path = %path.display(), %error, "journal of consumer offsets cannot be read");
+        };
+        let numbers = numbers(path).unwrap_or_else(|error| {
+            unread(path, error);
+            Vec::new()
+        });
+        let load = |number| {
+            let path = file_path(path, number);
+            let bytes = read(&path).unwrap_or_else(|error| {
+                unread(&path, error);
+                Vec::new()
+            });
+            Loaded { number, bytes }
+        };
+        Found { files: numbers.into_iter().map(load).collect() }
     }
 
     /// The files' numbers.
@@ -432,6 +440,13 @@ impl Found {
     }
 }
 
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // No file of ours is longer.
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Numbers of the files that there are, in order.
 fn numbers(path: &Path) -> io::Result<Vec<u64>> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str())) else {
@@ -445,9 +460,10 @@ fn numbers(path: &Path) -> io::Result<Vec<u64>> {
     for entry in entries {
         let file = entry?.file_name();
         let number = file.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('.'));
-        // As they are written: no second name for a number.
-        let number =
-            number.and_then(|text| text.parse().ok().filter(|number: &u64| number.to_string() == text));
+        // As they are written: no second name for a number, and none that has no next.
+        let number = number.and_then(|text| {
+            text.parse().ok().filter(|number: &u64| *number < u64::MAX / 2 && number.to_string() == text)
+        });
         numbers.extend(number);
     }
     numbers.sort_unstable();

@@ -190,7 +190,7 @@ fn a_kill_right_behind_a_snapshot_leaves_nothing_to_be_said() {
     drop(first);
     let text = std::fs::read(folder.path().join("consumerOffset.json")).unwrap();
     let path = folder.path().join("consumerOffset.journal");
-    let found = Found::read(&path).unwrap();
+    let found = Found::read(&path);
     assert_eq!(found.changes_since(&path, Digest::of(&text), |_| true), Some(0));
 }
 
@@ -313,6 +313,30 @@ fn a_journal_that_cannot_be_written_leaves_the_snapshot() {
     first.persist().unwrap();
     assert_eq!(after_kill(&folder), table(&[("T@g", &[(0, 3)])]));
     assert_eq!(names(folder.path()).len(), 2);
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_stops_no_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = offsets(&folder);
+    first.commit("g", "T", 0, 1);
+    first.close().unwrap();
+    drop(first);
+    for name in ["consumerOffset.journal.1", "consumerOffset.journal.18446744073709551615"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        let second = offsets(&folder);
+        assert_eq!(second.query("g", "T", 0), Some(1));
+        for offset in 2..5 {
+            second.commit("g", "T", 0, offset);
+            second.write_journal();
+            second.persist().unwrap();
+        }
+        second.commit("g", "T", 0, 1);
+        second.write_journal();
+        drop(second);
+        assert_eq!(offsets(&folder).query("g", "T", 0), Some(1), "{name}");
+        std::fs::remove_dir(folder.path().join(name)).unwrap();
+    }
 }
 
 #[test]
