@@ -13,7 +13,7 @@ use self::journal::{Change, Digest, Found, Journal, Number};
 use super::topic_config::QUEUE_NUMS_MAX;
 use crate::config::file::{self as config_file, FileError};
 use crate::protocol::body::offset::ConsumerOffsetSerializeWrapper;
-use crate::protocol::topic::{check_group, check_topic};
+use crate::protocol::topic::{CID_SYS_RMQ_TRANS, check_group, check_topic};
 
 const TOPIC_GROUP_SEPARATOR: char = '@';
 
@@ -79,7 +79,7 @@ impl ConsumerOffsets {
             saving: Mutex::new(()),
         };
         // The journal would do as well; but not after a hundred starts that each end soon.
-        if let Err(error) = offsets.persist() {
+        if let Err(error) = offsets.persist(|| ()) {
             tracing::error!(%error, "consumer offsets not saved");
         }
         Ok(offsets)
@@ -99,7 +99,10 @@ impl ConsumerOffsets {
             if before == Some(offset) {
                 return false;
             }
-            self.journal.offset(&mut offsets.number, topic, group, [(queue_id, offset)]);
+            // What the broker has settled itself is found again from the log, which the journal must not be ahead of.
+            if group != CID_SYS_RMQ_TRANS {
+                self.journal.offset(&mut offsets.number, topic, group, [(queue_id, offset)]);
+            }
             true
         });
         if let Some(before) = before.filter(|before| is_changed && *before > offset) {
@@ -265,13 +268,14 @@ impl ConsumerOffsets {
         ConsumerOffsetSerializeWrapper { offset_table }
     }
 
-    /// Writes the file where something has changed since the last time. Blocks.
-    pub fn persist(&self) -> Result<(), FileError> {
+    /// Writes the file where something has changed since the last time. `sync_log` is called when it is known what will
+    /// be written: a settled transaction must not reach the disk before the messages that settle it. Blocks.
+    pub fn persist(&self, sync_log: impl FnOnce()) -> Result<(), FileError> {
         let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        self.persist_locked()
+        self.persist_locked(sync_log)
     }
 
-    fn persist_locked(&self) -> Result<(), FileError> {
+    fn persist_locked(&self, sync_log: impl FnOnce()) -> Result<(), FileError> {
         // Before the snapshot: a commit that comes while it is made counts for the next time.
         if !self.unsaved.swap(false, Ordering::AcqRel) {
             return Ok(());
@@ -279,6 +283,7 @@ impl ConsumerOffsets {
         // The order is the journal's safety; see there.
         self.journal.begin();
         let text = config_file::text(&self.snapshot());
+        sync_log();
         self.journal.continue_from(Digest::of(&text));
         let saved = config_file::replace(&self.file, &text);
         if saved.is_ok() {
@@ -292,9 +297,9 @@ impl ConsumerOffsets {
     }
 
     /// Writes the file and leaves no journal: the last thing before a clean end. Blocks.
-    pub fn close(&self) -> Result<(), FileError> {
+    pub fn close(&self, sync_log: impl FnOnce()) -> Result<(), FileError> {
         let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        self.persist_locked()?;
+        self.persist_locked(sync_log)?;
         if !self.unsaved.load(Ordering::Acquire) {
             self.journal.remove_all();
         }

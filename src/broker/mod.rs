@@ -157,7 +157,11 @@ impl Broker {
 
     /// Writes every table that has changed to its file. Blocks. Gives whether all went well.
     fn persist(&self) -> bool {
-        is_saved(&[self.topics.persist(), self.groups.persist(), self.offsets.persist()])
+        is_saved(&[
+            self.topics.persist(),
+            self.groups.persist(),
+            self.offsets.persist(|| self.store.sync_log()),
+        ])
     }
 
     /// Writes the filters to their file. Blocks.
@@ -167,7 +171,7 @@ impl Broker {
 
     /// Writes the consumer offsets a last time. Blocks.
     fn close_offsets(&self) -> bool {
-        is_saved(&[self.offsets.close()])
+        is_saved(&[self.offsets.close(|| self.store.sync_log())])
     }
 
     /// Writes how far each delay level is delivered. Blocks.

@@ -38,7 +38,7 @@ fn offsets_survive_in_javas_file() {
     first.commit("g", "T", 0, 196);
     first.commit("g", "T", 1, 199);
     first.commit("h", "%RETRY%g", 0, 1);
-    first.persist().unwrap();
+    first.persist(|| ()).unwrap();
     let text = std::fs::read_to_string(folder.path().join("consumerOffset.json")).unwrap();
     assert!(text.contains("\"T@g\":{0:196,1:199"), "{text}");
     let second = offsets(&folder);
@@ -47,7 +47,7 @@ fn offsets_survive_in_javas_file() {
     // Nothing new: the file is left alone.
     std::fs::remove_file(folder.path().join("consumerOffset.json")).unwrap();
     first.commit("g", "T", 0, 196);
-    first.persist().unwrap();
+    first.persist(|| ()).unwrap();
     assert!(!folder.path().join("consumerOffset.json").exists());
 }
 
@@ -175,7 +175,7 @@ fn a_kill_while_the_snapshot_is_written_loses_nothing() {
         commit_and_check("older files removed");
     }
     assert_eq!(names(folder.path()).len(), 2);
-    offsets.close().unwrap();
+    offsets.close(|| ()).unwrap();
     assert_eq!(names(folder.path()), [""; 0]);
     assert_eq!(after_kill(&folder), offsets.snapshot());
 }
@@ -186,7 +186,7 @@ fn a_kill_right_behind_a_snapshot_leaves_nothing_to_be_said() {
     let folder = tempfile::tempdir().unwrap();
     let first = offsets(&folder);
     first.commit("g", "T", 0, 5);
-    first.persist().unwrap();
+    first.persist(|| ()).unwrap();
     drop(first);
     let text = std::fs::read(folder.path().join("consumerOffset.json")).unwrap();
     let path = folder.path().join("consumerOffset.journal");
@@ -200,7 +200,7 @@ fn a_torn_or_damaged_journal_counts_up_to_there() {
     let folder = tempfile::tempdir().unwrap();
     let first = offsets(&folder);
     first.commit("g", "T", 0, 1);
-    first.persist().unwrap();
+    first.persist(|| ()).unwrap();
     let path = folder.path().join("consumerOffset.journal.2");
     let header_bytes = std::fs::metadata(&path).unwrap().len() as usize;
     let mut lengths = vec![header_bytes];
@@ -262,7 +262,7 @@ fn a_journal_is_for_its_own_file_alone() {
         let first = offsets(&folder);
         for offset in 4..7 {
             first.commit("g", "T", 0, offset);
-            first.persist().unwrap();
+            first.persist(|| ()).unwrap();
         }
         first.commit("g", "T", 0, 7);
         first.write_journal();
@@ -300,17 +300,17 @@ fn a_journal_that_cannot_be_written_leaves_the_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     let first = offsets(&folder);
     first.commit("g", "T", 0, 1);
-    first.persist().unwrap();
+    first.persist(|| ()).unwrap();
     // In the place of the file that would come next.
     std::fs::create_dir(folder.path().join("consumerOffset.journal.3")).unwrap();
     first.commit("g", "T", 0, 2);
-    first.persist().unwrap();
+    first.persist(|| ()).unwrap();
     first.commit("g", "T", 0, 3);
     first.write_journal();
     assert_eq!(first.query("g", "T", 0), Some(3));
     std::fs::remove_dir(folder.path().join("consumerOffset.journal.3")).unwrap();
     assert_eq!(after_kill(&folder), table(&[("T@g", &[(0, 3)])]), "the next file is written again");
-    first.persist().unwrap();
+    first.persist(|| ()).unwrap();
     assert_eq!(after_kill(&folder), table(&[("T@g", &[(0, 3)])]));
     assert_eq!(names(folder.path()).len(), 2);
 }
@@ -320,7 +320,7 @@ fn a_journal_that_cannot_be_read_stops_no_start() {
     let folder = tempfile::tempdir().unwrap();
     let first = offsets(&folder);
     first.commit("g", "T", 0, 1);
-    first.close().unwrap();
+    first.close(|| ()).unwrap();
     drop(first);
     for name in ["consumerOffset.journal.1", "consumerOffset.journal.18446744073709551615"] {
         std::fs::create_dir(folder.path().join(name)).unwrap();
@@ -329,7 +329,7 @@ fn a_journal_that_cannot_be_read_stops_no_start() {
         for offset in 2..5 {
             second.commit("g", "T", 0, offset);
             second.write_journal();
-            second.persist().unwrap();
+            second.persist(|| ()).unwrap();
         }
         second.commit("g", "T", 0, 1);
         second.write_journal();
@@ -344,7 +344,7 @@ fn a_snapshot_that_cannot_be_written_leaves_the_journal() {
     let folder = tempfile::tempdir().unwrap();
     let first = offsets(&folder);
     first.commit("g", "T", 0, 1);
-    first.persist().unwrap();
+    first.persist(|| ()).unwrap();
     // In the place of the file that would be renamed; then of the copy, when the file itself is in its place already.
     for (number, name) in ["consumerOffset.json.tmp", "consumerOffset.json.bak.tmp"].iter().enumerate() {
         std::fs::create_dir(folder.path().join(name)).unwrap();
@@ -352,7 +352,7 @@ fn a_snapshot_that_cannot_be_written_leaves_the_journal() {
             let offset = offset + 100 * number as i64;
             first.commit("g", "T", 0, offset);
             first.write_journal();
-            assert!(first.persist().is_err());
+            assert!(first.persist(|| ()).is_err());
             let copied = tempfile::tempdir().unwrap();
             std::fs::remove_dir(folder.path().join(name)).unwrap();
             copy(folder.path(), copied.path());
@@ -362,7 +362,7 @@ fn a_snapshot_that_cannot_be_written_leaves_the_journal() {
         assert!(names(folder.path()).len() <= 4, "{:?}", names(folder.path()));
         std::fs::remove_dir(folder.path().join(name)).unwrap();
     }
-    first.persist().unwrap();
+    first.persist(|| ()).unwrap();
     assert_eq!(names(folder.path()).len(), 2);
     assert_eq!(after_kill(&folder), table(&[("T@g", &[(0, 119)])]));
 }
@@ -391,10 +391,10 @@ fn a_long_journal_asks_for_a_snapshot() {
     fill();
     let bytes = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
     assert!(bytes("consumerOffset.journal.1") >= journal::COMPACT_BYTES);
-    offsets.persist().unwrap();
+    offsets.persist(|| ()).unwrap();
     assert!(bytes("consumerOffset.journal.2") < 100);
     fill();
-    offsets.persist().unwrap();
+    offsets.persist(|| ()).unwrap();
     assert_eq!(names(folder.path()), ["consumerOffset.journal.2", "consumerOffset.journal.3"]);
     assert_eq!(after_kill(&folder), offsets.snapshot());
 }
@@ -421,7 +421,7 @@ fn commits_and_snapshots_at_the_same_time() {
             });
         }
         while !is_over.load(Ordering::Acquire) {
-            offsets.persist().unwrap();
+            offsets.persist(|| ()).unwrap();
         }
     });
     offsets.write_journal();
