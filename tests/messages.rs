@@ -243,6 +243,32 @@ fn issue_2724_a_dead_letter_does_not_wait() {
     assert_eq!(topics["topicConfigTable"]["%DLQ%g"]["perm"], 2, "to be read after an operator allows it");
 }
 
+/// A consumer that cannot send a committed transactional message back (36) sends it to the retry topic itself, TRAN_MSG
+/// and all: Java took it for a half message, and nobody ever consumed it again.
+#[test]
+fn issue_1649_a_transactional_message_is_retried() {
+    let fixture = Fixture::new();
+    let mut client = fixture.connect();
+    let properties = "TRAN_MSG\u{1}true\u{2}PGROUP\u{1}p\u{2}RETRY_TOPIC\u{1}T\u{2}";
+    client.heart_beat("a", "g", &[]);
+    let fields = [
+        ("a", "CLIENT_INNER_PRODUCER"),
+        ("b", "%RETRY%g"),
+        ("c", "TBW102"),
+        ("d", "4"),
+        ("e", "0"),
+        ("f", "0"),
+        ("g", "1"),
+        ("h", "0"),
+        ("i", properties),
+        ("j", "1"),
+        ("l", "16"),
+    ];
+    assert_eq!(client.call(RequestCode::SendMessageV2, &fields, "again").code, 0);
+    assert_eq!(stored(&fixture, "%RETRY%g", 0).len(), 1);
+    assert!(stored(&fixture, "RMQ_SYS_TRANS_HALF_TOPIC", 0).is_empty());
+}
+
 #[test]
 fn pulls_that_cannot_be_are_refused_in_javas_words() {
     let fixture = Fixture::new();

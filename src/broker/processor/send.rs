@@ -108,7 +108,9 @@ fn store_message(
         properties = without_delay.encode();
         (message.topic, message.queue_id, message.properties) = (&dead_letter, 0, &properties);
     }
-    if !is_half_message(message.properties) {
+    // A retry of what was a transaction once is none.
+    let is_retry = header.topic.starts_with(topic::RETRY_GROUP_TOPIC_PREFIX);
+    if is_retry || !is_half_message(message.properties) {
         return Ok(Stored { result: timed(broker, || broker.store.put(&message)), queue_id });
     }
     if broker.live.reject_transaction_message() {
