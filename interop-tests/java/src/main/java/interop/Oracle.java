@@ -25,6 +25,7 @@ import java.util.Properties;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.apache.rocketmq.broker.filter.MessageEvaluationContext;
 import org.apache.rocketmq.common.MQVersion;
 import org.apache.rocketmq.common.TopicConfig;
@@ -265,6 +266,13 @@ public final class Oracle {
                 out.writeInt(position);
             }
         });
+        // text -> as an int, a long and the bits of a double; null where it is none
+        OPERATIONS.put("numbers", (in, out) -> {
+            String text = in.text();
+            out.text(number(() -> Integer.valueOf(text)));
+            out.text(number(() -> Long.valueOf(text)));
+            out.text(number(() -> Double.doubleToLongBits(Double.valueOf(text))));
+        });
         OPERATIONS.put("string hash", (in, out) -> out.writeInt(in.text().hashCode()));
         OPERATIONS.put("index key hash", (in, out) -> {
             File folder = new File(System.getProperty("java.io.tmpdir"));
@@ -296,6 +304,14 @@ public final class Oracle {
         });
         OPERATIONS.put("inflate", (in, out) -> out.write(UtilAll.uncompress(in.rest())));
         OPERATIONS.put("deflate", (in, out) -> out.write(UtilAll.compress(in.rest(), 5)));
+    }
+
+    private static String number(Supplier<Number> parsed) {
+        try {
+            return parsed.get().toString();
+        } catch (NumberFormatException e) {
+            return null;
+        }
     }
 
     /** As a server sends it. */
