@@ -1,28 +1,28 @@
 //! The value of an expression for one message (Java: `evaluate` of the classes in `filter.expression`), with three-valued
 //! logic and Java's conversions between the types of two operands.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use compat::number::{parse_double, parse_int, parse_long};
 
 /// A value of an expression. Java: Boolean, Integer, Long, Double, String, null.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     Null,
     Boolean(bool),
     Int(i32),
     Long(i64),
     Double(f64),
-    Text(Cow<'a, str>),
+    Text(&'a str),
 }
 
-/// Why an expression has no value for a message. Java: the exceptions of `evaluate`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EvaluationError {
+/// Why an expression has no value for a message. Java: the exceptions of `evaluate`. It borrows the text: a property of
+/// the wrong kind is nothing unusual, and costs each message that has one no copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluationError<'a> {
     #[error("\"{0}\" cannot be read as the number that it is compared with")]
-    Number(String),
+    Number(&'a str),
     #[error("a text cannot be compared with TRUE or FALSE on its left")]
     Boolean,
 }
@@ -39,7 +39,9 @@ pub enum Comparison {
 /// A part of a compiled expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
+    /// But for texts.
     Constant(Value<'static>),
+    Text(String),
     Property(String),
     /// Of nodes that are conditions; at least two.
     Or(Vec<Node>),
@@ -69,12 +71,12 @@ type Lookup<'f, 'a> = &'f dyn Fn(&str) -> Option<&'a str>;
 
 impl Value<'_> {
     /// Whether it is a number.
-    pub fn is_number(&self) -> bool {
+    pub fn is_number(self) -> bool {
         matches!(self, Value::Int(_) | Value::Long(_) | Value::Double(_))
     }
 
     /// Whether both are numbers and this one is the smaller.
-    pub fn is_below(&self, other: &Value<'_>) -> bool {
+    pub fn is_below(self, other: Value<'_>) -> bool {
         self.is_number() && other.is_number() && compare(self, other) == Ok(Ordering::Less)
     }
 }
@@ -84,30 +86,31 @@ impl Node {
     pub fn is_boolean(&self) -> bool {
         match self {
             Node::Constant(value) => matches!(value, Value::Null | Value::Boolean(_)),
-            Node::Property(_) | Node::Negate(_) => false,
+            Node::Text(_) | Node::Property(_) | Node::Negate(_) => false,
             _ => true,
         }
     }
 
     /// Its value.
-    pub fn evaluate<'a>(&'a self, property: Lookup<'_, 'a>) -> Result<Value<'a>, EvaluationError> {
+    pub fn evaluate<'a>(&'a self, property: Lookup<'_, 'a>) -> Result<Value<'a>, EvaluationError<'a>> {
         Ok(match self {
-            Node::Constant(value) => borrowed(value),
-            Node::Property(name) => text_of(property(name)),
+            Node::Constant(value) => *value,
+            Node::Text(text) => Value::Text(text),
+            Node::Property(name) => property(name).map_or(Value::Null, Value::Text),
             Node::Or(nodes) => all_or_one(nodes, true, property)?,
             Node::And(nodes) => all_or_one(nodes, false, property)?,
             Node::Not(node) => match node.evaluate(property)? {
                 Value::Boolean(value) => Value::Boolean(!value),
                 _ => Value::Null,
             },
-            Node::Equal(left, right) => equal(&left.evaluate(property)?, &right.evaluate(property)?)?,
+            Node::Equal(left, right) => equal(left.evaluate(property)?, right.evaluate(property)?)?,
             Node::Compare(by, left, right) => {
                 // In this order: what stands beside a null is not looked at.
                 let left = left.evaluate(property)?;
                 if left == Value::Null {
                     return Ok(Value::Null);
                 }
-                ordered(*by, &left, &right.evaluate(property)?)?
+                ordered(*by, left, right.evaluate(property)?)?
             }
             Node::Between { value, low, high, is_not } => {
                 let value = value.evaluate(property)?;
@@ -120,11 +123,11 @@ impl Node {
                 };
                 // AND of the two, for NOT BETWEEN OR.
                 let decisive = Value::Boolean(*is_not);
-                let first = ordered(by_low, &value, &low.evaluate(property)?)?;
+                let first = ordered(by_low, value, low.evaluate(property)?)?;
                 if first == decisive {
                     return Ok(decisive);
                 }
-                let second = ordered(by_high, &value, &high.evaluate(property)?)?;
+                let second = ordered(by_high, value, high.evaluate(property)?)?;
                 if first == Value::Null && second != decisive { Value::Null } else { second }
             }
             Node::In { name, texts, is_not } => match property(name) {
@@ -146,23 +149,12 @@ impl Node {
     }
 }
 
-fn borrowed<'a>(value: &'a Value<'static>) -> Value<'a> {
-    match value {
-        Value::Text(text) => Value::Text(Cow::Borrowed(text)),
-        other => other.clone(),
-    }
-}
-
-fn text_of(text: Option<&str>) -> Value<'_> {
-    text.map_or(Value::Null, |text| Value::Text(Cow::Borrowed(text)))
-}
-
 /// OR where `decisive` is true, AND where it is false: the first decisive value decides, else null if there is one.
 fn all_or_one<'a>(
     nodes: &'a [Node],
     decisive: bool,
     property: Lookup<'_, 'a>,
-) -> Result<Value<'a>, EvaluationError> {
+) -> Result<Value<'a>, EvaluationError<'a>> {
     let mut result = Value::Boolean(!decisive);
     for node in nodes {
         match node.evaluate(property)? {
@@ -174,7 +166,7 @@ fn all_or_one<'a>(
     Ok(result)
 }
 
-fn equal<'a>(left: &Value<'_>, right: &Value<'_>) -> Result<Value<'a>, EvaluationError> {
+fn equal<'a>(left: Value<'a>, right: Value<'a>) -> Result<Value<'a>, EvaluationError<'a>> {
     Ok(match (left, right) {
         (Value::Null, Value::Null) => Value::Boolean(true),
         (Value::Null, _) => Value::Null,
@@ -183,11 +175,11 @@ fn equal<'a>(left: &Value<'_>, right: &Value<'_>) -> Result<Value<'a>, Evaluatio
     })
 }
 
-fn ordered<'a>(by: Comparison, left: &Value<'_>, right: &Value<'_>) -> Result<Value<'a>, EvaluationError> {
+fn ordered<'a>(by: Comparison, left: Value<'a>, right: Value<'a>) -> Result<Value<'a>, EvaluationError<'a>> {
     let order = match (left, right) {
         (Value::Null, _) | (_, Value::Null) => return Ok(Value::Null),
         (Value::Text(left), Value::Text(right)) => {
-            let (left, right) = (double(left)?, double(right)?);
+            let (left, right) = (number(left, parse_double)?, number(right, parse_double)?);
             java_order(left, right)
         }
         _ => compare(left, right)?,
@@ -200,8 +192,8 @@ fn ordered<'a>(by: Comparison, left: &Value<'_>, right: &Value<'_>) -> Result<Va
     }))
 }
 
-fn double(text: &str) -> Result<f64, EvaluationError> {
-    parse_double(text).ok_or_else(|| EvaluationError::Number(text.to_owned()))
+fn number<T>(text: &str, read: fn(&str) -> Option<T>) -> Result<T, EvaluationError<'_>> {
+    read(text).ok_or(EvaluationError::Number(text))
 }
 
 /// `Double.compareTo`: -0.0 is below 0.0, NaN above all and equal to itself.
@@ -214,30 +206,27 @@ fn java_order(left: f64, right: f64) -> Ordering {
 }
 
 /// Java's `__compare`: one operand is brought to the other's type; what cannot be is smaller.
-fn compare(left: &Value<'_>, right: &Value<'_>) -> Result<Ordering, EvaluationError> {
+fn compare<'a>(left: Value<'a>, right: Value<'a>) -> Result<Ordering, EvaluationError<'a>> {
     use Value::{Boolean, Double, Int, Long, Text};
-    let int = |text: &str| parse_int(text).ok_or_else(|| EvaluationError::Number(text.to_owned()));
-    let long = |text: &str| parse_long(text).ok_or_else(|| EvaluationError::Number(text.to_owned()));
     Ok(match (left, right) {
-        (Boolean(left), Boolean(right)) => left.cmp(right),
-        (Int(left), Int(right)) => left.cmp(right),
-        (Long(left), Long(right)) => left.cmp(right),
-        (Double(left), Double(right)) => java_order(*left, *right),
+        (Boolean(left), Boolean(right)) => left.cmp(&right),
+        (Int(left), Int(right)) => left.cmp(&right),
+        (Long(left), Long(right)) => left.cmp(&right),
+        (Double(left), Double(right)) => java_order(left, right),
         (Text(left), Text(right)) => left.cmp(right),
-        (Int(left), Long(right)) => i64::from(*left).cmp(right),
-        (Long(left), Int(right)) => left.cmp(&i64::from(*right)),
-        (Int(left), Double(right)) => java_order(f64::from(*left), *right),
-        (Double(left), Int(right)) => java_order(*left, f64::from(*right)),
-        (Long(left), Double(right)) => java_order(*left as f64, *right),
-        (Double(left), Long(right)) => java_order(*left, *right as f64),
-        (Int(left), Text(right)) => left.cmp(&int(right)?),
-        (Text(left), Int(right)) => int(left)?.cmp(right),
-        (Long(left), Text(right)) => left.cmp(&long(right)?),
-        (Text(left), Long(right)) => long(left)?.cmp(right),
-        (Double(left), Text(right)) => java_order(*left, double(right)?),
-        (Text(left), Double(right)) => java_order(double(left)?, *right),
-        (Text(left), Boolean(right)) => left.eq_ignore_ascii_case("true").cmp(right),
-        // Java casts the left one to a text, which it is not.
+        (Int(left), Long(right)) => i64::from(left).cmp(&right),
+        (Long(left), Int(right)) => left.cmp(&i64::from(right)),
+        (Int(left), Double(right)) => java_order(f64::from(left), right),
+        (Double(left), Int(right)) => java_order(left, f64::from(right)),
+        (Long(left), Double(right)) => java_order(left as f64, right),
+        (Double(left), Long(right)) => java_order(left, right as f64),
+        (Int(left), Text(right)) => left.cmp(&number(right, parse_int)?),
+        (Text(left), Int(right)) => number(left, parse_int)?.cmp(&right),
+        (Long(left), Text(right)) => left.cmp(&number(right, parse_long)?),
+        (Text(left), Long(right)) => number(left, parse_long)?.cmp(&right),
+        (Double(left), Text(right)) => java_order(left, number(right, parse_double)?),
+        (Text(left), Double(right)) => java_order(number(left, parse_double)?, right),
+        (Text(left), Boolean(right)) => left.eq_ignore_ascii_case("true").cmp(&right),
         (Boolean(_), Text(_)) => return Err(EvaluationError::Boolean),
         _ => Ordering::Less,
     })
@@ -249,7 +238,7 @@ mod tests {
     use crate::filter::Expression;
 
     /// The value of an expression over `n`=5, `d`=2.5, `t`=true, `s`=it's; `none` is missing.
-    fn value(text: &str) -> Result<Option<bool>, EvaluationError> {
+    fn value(text: &str) -> Result<Option<bool>, String> {
         let property = |name: &str| match name {
             "n" => Some("5"),
             "d" => Some("2.5"),
@@ -258,7 +247,7 @@ mod tests {
             _ => None,
         };
         let expression = Expression::compile(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        let value = expression.evaluate(&property)?;
+        let value = expression.evaluate(&property).map_err(|error| error.to_string())?;
         assert_eq!(expression.matches(property), value == Value::Boolean(true));
         match value {
             Value::Boolean(value) => Ok(Some(value)),
@@ -329,6 +318,8 @@ mod tests {
         {
             check(text);
         }
+        let error = value("s = 5").unwrap_err();
+        assert_eq!(error, "\"it's\" cannot be read as the number that it is compared with");
         assert_eq!(value("FALSE AND s > 1"), Ok(Some(false)));
         assert_eq!(value("TRUE OR s > 1"), Ok(Some(true)));
     }

@@ -38,15 +38,15 @@ impl Expression {
     }
 
     /// Whether a message with these properties is wanted: evaluation gives TRUE.
-    pub fn matches<'a>(&'a self, property: impl Fn(&str) -> Option<&'a str>) -> bool {
-        matches!(self.evaluate(&property), Ok(Value::Boolean(true)))
+    pub fn matches<'a>(&self, property: impl Fn(&str) -> Option<&'a str>) -> bool {
+        matches!(self.evaluate(&|name| property(name)), Ok(Value::Boolean(true)))
     }
 
     /// The expression's value.
     pub fn evaluate<'a>(
         &'a self,
         property: &dyn Fn(&str) -> Option<&'a str>,
-    ) -> Result<Value<'a>, EvaluationError> {
+    ) -> Result<Value<'a>, EvaluationError<'a>> {
         self.node.evaluate(property)
     }
 }

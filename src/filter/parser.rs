@@ -219,7 +219,7 @@ impl<'a> Parser<'a> {
 
     /// Java: `createEqual`.
     fn equal(&self, left: Part, right: Part, from: usize, operator: usize) -> Parsed {
-        let is_constant = |part: &Part| matches!(part.node, Node::Constant(_));
+        let is_constant = |part: &Part| matches!(part.node, Node::Constant(_) | Node::Text(_));
         if [&left, &right].into_iter().any(|part| part.node == Node::Constant(Value::Null)) {
             return Err(SyntaxError::at(self.text, operator, "NULL cannot be compared; write IS NULL"));
         }
@@ -280,7 +280,7 @@ impl<'a> Parser<'a> {
             self.check_ordered(part, from)?;
         }
         if let (false, Node::Constant(low), Node::Constant(high)) = (is_not, &low.node, &high.node)
-            && high.is_below(low)
+            && high.is_below(*low)
         {
             return Err(SyntaxError::at(self.text, low_from, "the lower bound is above the upper bound"));
         }
@@ -293,6 +293,7 @@ impl<'a> Parser<'a> {
     fn check_ordered(&self, part: &Part, from: usize) -> Result<(), SyntaxError> {
         let is_ordered = match &part.node {
             Node::Constant(value) => value.is_number(),
+            Node::Text(_) => false,
             node => !node.is_boolean(),
         };
         if is_ordered {
@@ -347,7 +348,7 @@ impl<'a> Parser<'a> {
         let expected = "a value, a property, NOT or (";
         let token = self.peek().ok_or_else(|| self.unexpected(expected))?;
         let node = match token {
-            Token::Text(raw) => Node::Constant(Value::Text(unquoted(raw).into())),
+            Token::Text(raw) => Node::Text(unquoted(raw)),
             Token::Decimal(image) => Node::Constant(self.whole(image)?),
             Token::Float(image) => Node::Constant(self.float(image)?),
             Token::True => Node::Constant(Value::Boolean(true)),
