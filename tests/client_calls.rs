@@ -302,3 +302,43 @@ fn a_reply_reaches_the_client_that_asked() {
     check("REPLY_TO_CLIENT\u{1}gone\u{2}", "push reply message fail, channel of <gone> not found.");
     check("", "reply message properties[REPLY_TO_CLIENT] is null");
 }
+
+#[test]
+fn who_is_connected_and_how_far_groups_are() {
+    let (fixture, mut admin) = fixture();
+    let nobody = (206, "the consumer group[g] not online".to_owned());
+    let consumers = [("consumerGroup", "g")];
+    assert_eq!(admin.outcome(RequestCode::GetConsumerConnectionList, &consumers, ""), nobody);
+    let producers = [("producerGroup", "CLIENT_INNER_PRODUCER")];
+    let unknown = (1, "the producer group[CLIENT_INNER_PRODUCER] not exist".to_owned());
+    assert_eq!(admin.outcome(RequestCode::GetProducerConnectionList, &producers, ""), unknown);
+    let _a = member(&fixture, "a");
+    let body = admin.json(RequestCode::GetConsumerConnectionList, &consumers, &Value::Null);
+    assert_eq!(
+        (&body["connectionSet"][0]["clientId"], &body["consumeType"]),
+        (&json!("a"), &json!("CONSUME_PASSIVELY"))
+    );
+    assert_eq!(body["subscriptionTable"]["T"]["subString"], "*");
+    let body = admin.json(RequestCode::GetProducerConnectionList, &producers, &Value::Null);
+    assert_eq!(body["connectionSet"].as_array().unwrap().len(), 1);
+    // Of other topics than it subscribes to, a connected group's offsets are left out.
+    for topic in ["T", "U", "nowhere"] {
+        let fields = [("consumerGroup", "g"), ("topic", topic), ("queueId", "0"), ("commitOffset", "4")];
+        admin.json(RequestCode::UpdateConsumerOffset, &fields, &Value::Null);
+    }
+    assert_eq!(admin.create_topic("U", "1"), (0, String::new()));
+    let stats = admin.call(RequestCode::GetConsumeStats, &consumers, "");
+    let stats: rocketmq::protocol::body::stats::ConsumeStats = compat::json::from_slice(&stats.body).unwrap();
+    let rows: Vec<_> = stats
+        .offset_table
+        .iter()
+        .map(|(queue, row)| {
+            (&*queue.topic, queue.queue_id, row.broker_offset, row.consumer_offset, row.last_timestamp > 0)
+        })
+        .collect();
+    assert_eq!(rows, [("T", 0, 5, 4, true), ("T", 1, 5, 3, true)]);
+    let who = admin.json(RequestCode::QueryTopicConsumeByWho, &[("topic", "T")], &Value::Null);
+    assert_eq!(who["groupList"], json!(["g"]));
+    let who = admin.json(RequestCode::QueryTopicConsumeByWho, &[("topic", "nobody")], &Value::Null);
+    assert_eq!(who["groupList"], json!([]));
+}

@@ -10,6 +10,7 @@ pub mod long_polling;
 pub mod processor;
 pub mod producers;
 pub mod queue_lock;
+pub mod rates;
 pub mod register;
 mod running;
 pub mod schedule;
@@ -35,6 +36,7 @@ use self::long_polling::Holds;
 use self::processor::Pools;
 use self::producers::Producers;
 use self::queue_lock::QueueLocks;
+use self::rates::Rates;
 use self::register::{Mode, Registrar};
 use self::schedule::Schedule;
 use self::stats::Stats;
@@ -72,6 +74,8 @@ pub struct Broker {
     pub schedule: Arc<Schedule>,
     pub transactions: Transactions,
     pub stats: Stats,
+    /// What groups take of topics.
+    pub rates: Rates,
     pub pools: Pools,
     clock: Clock,
     registrar: Registrar,

@@ -17,6 +17,7 @@ use super::long_polling::Holds;
 use super::processor::{self, Pools, end_transaction};
 use super::producers::Producers;
 use super::queue_lock::QueueLocks;
+use super::rates::Rates;
 use super::register::{Identity, Mode, Registrar};
 use super::schedule::{self, Schedule};
 use super::stats::Stats;
@@ -36,6 +37,7 @@ use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions};
 const FIRST_JOB_AFTER: Duration = Duration::from_secs(10);
 const SCAN_CLIENTS_EVERY: Duration = Duration::from_secs(10);
 const FILTERS_EVERY: Duration = Duration::from_secs(10);
+const RATES_EVERY: Duration = Duration::from_secs(10);
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const REGISTER_PAUSE: Duration = Duration::from_millis(100);
 
@@ -251,6 +253,7 @@ fn assemble(
         schedule: Arc::new(schedule),
         transactions: Transactions::default(),
         stats: Stats::new(),
+        rates: Rates::default(),
         pools: Pools::new(&config),
         registrar: Registrar::new(identity, &config.namesrv_addr, &configs.client, configs.serialize_type),
         store_config: configs.store.clone(),
@@ -315,6 +318,9 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
         Arc::clone(broker),
         end_transaction::check_transactions,
     ));
+    jobs.spawn(every(RATES_EVERY, Arc::clone(broker), |broker| async move {
+        broker.rates.sample(broker.now_ms());
+    }));
     jobs.spawn(every(SAMPLE_EVERY, Arc::clone(broker), |broker| async move {
         let now_ms = broker.now_ms();
         broker.stats.sample(now_ms, local_day(now_ms));

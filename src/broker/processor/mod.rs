@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::admin::{config, consumer, lock, offset, stats, topic};
+use self::admin::{config, consumer, group, lock, offset, stats, topic};
 use super::Broker;
 use crate::protocol::request_code::RequestCode;
 use crate::protocol::response_code::ResponseCode;
@@ -97,6 +97,10 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on_blocking(RequestCode::GetTopicStatsInfo, admin, topic::get_topic_stats_info)
         .on_blocking(RequestCode::DeleteSubscriptiongroup, admin, topic::delete_subscription_group)
         .on_blocking(RequestCode::DeleteTopicInBroker, admin, topic::delete_topic_in_broker)
+        .on_blocking(RequestCode::GetConsumerConnectionList, admin, group::get_consumer_connection_list)
+        .on_blocking(RequestCode::GetProducerConnectionList, admin, group::get_producer_connection_list)
+        .on_blocking(RequestCode::GetConsumeStats, admin, group::get_consume_stats)
+        .on_blocking(RequestCode::QueryTopicConsumeByWho, admin, group::query_topic_consume_by_who)
         .on_blocking(RequestCode::InvokeBrokerToResetOffset, admin, consumer::reset_offset)
         .on_async(RequestCode::InvokeBrokerToGetConsumerStatus, consumer::get_consumer_status)
         .on(RequestCode::GetConsumerRunningInfo, consumer::get_consumer_running_info)

@@ -139,6 +139,7 @@ impl Pull {
         let body = match code {
             ResponseCode::Success => {
                 broker.stats.fetched(found.message_count, found.bytes);
+                broker.rates.add(topic, header.consumer_group, found.message_count as u64);
                 Body::Slices(found.messages.into_iter().map(Bytes::from_owner).collect())
             }
             _ => {

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod consumer;
+pub mod group;
 pub mod lock;
 pub mod offset;
 pub mod stats;
