@@ -347,3 +347,30 @@ fn odd_properties_come_back() {
         assert_eq!(last.properties, Properties::parse(properties), "{properties:?}");
     }
 }
+
+/// `disableConsumeIfConsumerReadSlowly`.
+#[test]
+fn a_group_too_far_behind_is_stopped() {
+    let fixture = Fixture::with(|configs| {
+        configs.broker.disable_consume_if_consumer_read_slowly = true;
+        configs.broker.consumer_fallbehind_threshold = 1000;
+    });
+    let mut client = fixture.connect();
+    client.create_topic("T", "1");
+    send(&mut client, "T", "0", "", "first");
+    client.heart_beat("a", "g", &["T"]);
+    client.told_of();
+    let pull = |client: &mut Client| {
+        client.call(RequestCode::PullMessage, &pull_fields("T", "0", "0", "0"), "").code
+    };
+    assert_eq!(stored(&fixture, "T", 0).len(), 1);
+    assert_eq!((pull(&mut client), pull(&mut client)), (0, 0));
+    for _ in 0..40 {
+        send(&mut client, "T", "0", "", "and many more behind it");
+    }
+    assert_eq!(stored(&fixture, "T", 0).len(), 41);
+    let mut fields = pull_fields("T", "0", "0", "0");
+    fields[4].1 = "1";
+    assert_eq!(client.call(RequestCode::PullMessage, &fields, "").code, 0);
+    assert_eq!(client.call(RequestCode::PullMessage, &fields, "").code, 16);
+}

@@ -107,6 +107,10 @@ live! {
     trace_on: AtomicBool as bool;
     /// SQL92 subscriptions are allowed.
     enable_property_filter: AtomicBool as bool;
+    /// Groups too far behind lose `consumeEnable`.
+    disable_consume_if_consumer_read_slowly: AtomicBool as bool;
+    /// How far that is, bytes.
+    consumer_fallbehind_threshold: AtomicI64 as i64;
     /// SQL92 filters are evaluated when a message is stored.
     enable_calc_filter_bit_map: AtomicBool as bool;
     /// SQL92 filters also apply to retried messages.

@@ -312,12 +312,26 @@ impl Section for BrokerConfig {
         ("commercialBaseCount", "4.3.0 does not use it either"),
         ("transferMsgByHeap", "replies are always written straight from the commit log"),
         ("maxDelayTime", "4.3.0 does not use it either"),
+        ("clientManagerThreadPoolQueueCapacity", NO_QUEUE),
+        ("heartbeatThreadPoolQueueCapacity", NO_QUEUE),
+        ("brokerFastFailureEnable", NO_QUEUE),
+        ("waitTimeMillsInSendQueue", NO_QUEUE),
+        ("waitTimeMillsInPullQueue", NO_QUEUE),
+        ("waitTimeMillsInHeartbeatQueue", NO_QUEUE),
+        ("fetchNamesrvAddrByAddressServer", "no address server is asked; set namesrvAddr"),
+        ("rmqAddressServerDomain", "no address server is asked; set namesrvAddr"),
+        ("rmqAddressServerSubGroup", "no address server is asked; set namesrvAddr"),
+        ("autoCreateTopicOnCluster", "topics are created on the broker that gets the message, as in 4.3.0"),
     ];
 
     fn validate(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if self.broker_id < 0 {
             problems.push(("brokerId", "is negative: a master has 0, a slave more".to_owned()));
+        }
+        if self.acl_enable {
+            let reason = "accounts are not checked by this release: everybody would be let in";
+            problems.push(("aclEnable", reason.to_owned()));
         }
         for (key, name) in
             [("brokerName", &self.broker_name), ("brokerClusterName", &self.broker_cluster_name)]
@@ -329,6 +343,9 @@ impl Section for BrokerConfig {
         problems
     }
 }
+
+/// Java turns requests away that have waited for too long; none waits here.
+const NO_QUEUE: &str = "requests are handled as soon as they are read: there is no queue that they wait in";
 
 /// Java: `BrokerConfig.localHostName`.
 fn host_name() -> String {

@@ -78,6 +78,8 @@ pub struct GetResult {
     pub max_offset: i64,
     /// The reader is so far behind that its messages are hardly in memory.
     pub suggest_pulling_from_slave: bool,
+    /// Bytes of the log behind what was read.
+    pub behind_bytes: i64,
     /// Whole records in order; neighbours in the log are one slice.
     pub messages: Vec<MappedSlice>,
     pub message_count: usize,
@@ -114,6 +116,7 @@ impl MessageStore {
             min_offset: 0,
             max_offset: 0,
             suggest_pulling_from_slave: false,
+            behind_bytes: 0,
             messages: Vec::new(),
             message_count: 0,
             bytes: 0,
@@ -209,6 +212,7 @@ impl MessageStore {
             }
             walked += 1;
         }
+        result.behind_bytes = log_end - last_offset;
         result.suggest_pulling_from_slave = last_offset < cold_from;
         (status, offset + walked as i64)
     }

@@ -114,6 +114,7 @@ impl Pull {
         broker.stats.get_took(began.elapsed());
         let found =
             found.ok_or_else(|| Fault::new(ResponseCode::SystemError, "store getMessage return null"))?;
+        self.protect(broker, header, found.behind_bytes);
         let mut code = code_of(found.status, offset);
         let mut suggest_which_broker_id =
             match (broker.live.slave_read_enable(), found.suggest_pulling_from_slave) {
@@ -148,6 +149,24 @@ impl Pull {
             }
         };
         Ok(Response { code: code.into(), remark, body, ..response })
+    }
+
+    /// Stops a group that reads what has long left the memory, where that is wanted: its reads would slow down all others.
+    /// Java looks every three minutes (`protectBroker`).
+    fn protect(&self, broker: &Broker, header: &PullMessageRequestHeader<'_>, behind_bytes: i64) {
+        if broker.live.disable_consume_if_consumer_read_slowly()
+            && behind_bytes > broker.live.consumer_fallbehind_threshold()
+        {
+            let (group, topic) = (header.consumer_group, header.topic);
+            tracing::warn!(
+                group,
+                topic,
+                queue_id = header.queue_id,
+                behind_bytes,
+                "[PROTECT_BROKER] the consumer consumes slowly: disabled until updateSubGroup enables it or a restart"
+            );
+            broker.groups.disable_consume(group);
+        }
     }
 
     /// Tells whoever watches OFFSET_MOVED_EVENT that a consumer asked for what is not there.
