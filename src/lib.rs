@@ -8,6 +8,7 @@
 //! | [`config`] | one struct per Java config class |
 //! | [`remoting`] | the transport: frames, connections, servers, clients; knows no request code's meaning |
 //! | [`store`] | bytes on disk: commit log, consume queues, recovery; opens no socket and never awaits |
+//! | [`ha`] | replication of the commit log between brokers |
 //! | [`inspect`] | a data directory looked at from outside |
 //! | [`filter`] | SQL92 message filters: expressions over properties |
 //! | [`client`] | calls we make to others |
@@ -23,6 +24,7 @@ pub mod clock;
 pub mod config;
 pub mod example;
 pub mod filter;
+pub mod ha;
 pub mod inspect;
 pub mod logging;
 pub mod namesrv;

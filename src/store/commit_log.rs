@@ -173,6 +173,34 @@ impl CommitLog {
         Ok(Appended { commit_log_offset, store_timestamp_ms })
     }
 
+    /// Begins an empty log at a place that is not its first: a slave whose master sends from there.
+    pub fn begin_at(&self, offset: u64) -> Result<(), Error> {
+        let mut tail = self.tail();
+        if tail.file.is_none() {
+            self.open_file(&mut tail, offset)?;
+            self.end.store(offset as i64, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Appends what a slave has received, whole records or the rest of a file, in one file: as it is, at the log's end.
+    pub fn append_received(&self, bytes: &[u8]) -> Result<(), AppendError> {
+        let mut tail = self.tail();
+        let file = match &tail.file {
+            Some(file) if file.published() < file.length() => Arc::clone(file),
+            _ => self.next_file(&mut tail).map_err(AppendError::Disk)?,
+        };
+        let (at, end) = (file.published(), file.published() + bytes.len());
+        if end > file.length() {
+            return Err(AppendError::TooLarge);
+        }
+        self.reserve_for(&file, end).map_err(AppendError::Disk)?;
+        file.write(at, bytes);
+        file.publish(end);
+        self.end.store(file.from() as i64 + end as i64, Ordering::Release);
+        Ok(())
+    }
+
     /// The file that takes `length` more bytes, with their space reserved.
     fn file_for(&self, tail: &mut Tail, length: usize) -> Result<Arc<MappedFile>, Error> {
         let file = match &tail.file {
@@ -189,17 +217,22 @@ impl CommitLog {
         } else {
             file
         };
-        let end = file.published() + length;
+        self.reserve_for(&file, file.published() + length)?;
+        Ok(file)
+    }
+
+    /// Makes sure that there is space up to `end`, and that more is allocated ahead where that is due.
+    fn reserve_for(&self, file: &MappedFile, end: usize) -> Result<(), Error> {
         if end > file.reserved() {
             // The allocating thread did not keep up, or this is the first append.
-            self.reserve(&file, (end + RESERVE_STEP_BYTES).min(file.length()))
-                .or_else(|_| self.reserve(&file, end))?;
+            self.reserve(file, (end + RESERVE_STEP_BYTES).min(file.length()))
+                .or_else(|_| self.reserve(file, end))?;
         }
-        if file.reserved() < file.length().min(end + RESERVE_STEP_BYTES / 2) || self.is_next_due(&file, end) {
+        if file.reserved() < file.length().min(end + RESERVE_STEP_BYTES / 2) || self.is_next_due(file, end) {
             self.ahead().is_wanted = true;
             self.ahead.changed.notify_one();
         }
-        Ok(file)
+        Ok(())
     }
 
     fn reserve(&self, file: &MappedFile, end: usize) -> Result<(), Error> {
@@ -212,6 +245,10 @@ impl CommitLog {
 
     fn next_file(&self, tail: &mut Tail) -> Result<Arc<MappedFile>, Error> {
         let offset = tail.file.as_ref().map_or(0, |file| file.from() + file.length() as u64);
+        self.open_file(tail, offset)
+    }
+
+    fn open_file(&self, tail: &mut Tail, offset: u64) -> Result<Arc<MappedFile>, Error> {
         let made = self.ahead().next.take().filter(|file| file.from() == offset);
         let file = match made {
             Some(file) => file,

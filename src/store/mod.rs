@@ -22,8 +22,10 @@ pub mod mapped_file;
 mod open;
 mod put;
 pub mod queues;
+mod receive;
 pub mod record;
 mod recover;
+mod replicas;
 mod settings;
 mod status;
 mod summary;
@@ -55,6 +57,8 @@ use lock_file::LockFile;
 pub use mapped_file::MappedSlice;
 pub use put::{NewMessage, PutResult, PutStatus};
 use queues::Queues;
+pub use receive::{ReceiveError, Receiver};
+pub use replicas::{ReplicaTicket, Replicas, Slave};
 pub use settings::Settings;
 pub use status::StoreStatus;
 use status::{Damage, NoRoom, Trouble};
@@ -182,6 +186,7 @@ pub struct MessageStore {
     is_troubled: AtomicBool,
     damage: Damage,
     no_room: NoRoom,
+    replicas: Replicas,
     /// A queue or the index was not written to disk: a second try says nothing of what the first one lost.
     is_queue_unsure: AtomicBool,
     standby: Standby,
@@ -257,6 +262,7 @@ impl MessageStore {
             is_troubled: AtomicBool::new(false),
             damage: Damage::default(),
             no_room: NoRoom::default(),
+            replicas: Replicas::default(),
             is_queue_unsure: AtomicBool::new(false),
             standby: Standby::default(),
             threads: Mutex::default(),
@@ -291,6 +297,16 @@ impl MessageStore {
         if self.listener.set(listener).is_err() {
             tracing::error!("the store has an arrival listener already");
         }
+    }
+
+    /// The slaves that follow this store.
+    pub fn replicas(&self) -> &Replicas {
+        &self.replicas
+    }
+
+    /// Bytes of a file of the commit log.
+    pub fn commit_log_file_bytes(&self) -> i64 {
+        self.log.files().file_bytes() as i64
     }
 
     /// Milliseconds since 1970, by the store's clock.

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use super::commit_log::{AppendError, Appended};
 use super::consume_queue::ConsumeQueue;
 use super::record::{self, Content};
+use super::replicas::ReplicaTicket;
 use super::{FlushTicket, MessageStore};
 use crate::config::store::{BrokerRole, FlushDiskType};
 use crate::protocol::message::{self, Properties, SYS_FLAG_TRANSACTION_COMMIT, SYS_FLAG_TRANSACTION_MASK};
@@ -62,6 +63,8 @@ pub struct PutResult {
     ends: Ends,
     /// Present where the answer has to wait for the disk.
     pub durable: Option<FlushTicket>,
+    /// Present where the answer has to wait for a slave.
+    pub replicated: Option<ReplicaTicket>,
 }
 
 enum Ends {
@@ -79,6 +82,7 @@ impl PutResult {
             record_bytes: 0,
             ends: Ends::One,
             durable: None,
+            replicated: None,
         }
     }
 
@@ -251,15 +255,21 @@ impl MessageStore {
             queue_offset
         });
         match appended {
-            Ok(Appended { commit_log_offset, store_timestamp_ms }) => PutResult {
-                status: self.replication_status(message),
-                commit_log_offset,
-                queue_offset,
-                store_timestamp_ms,
-                record_bytes: records.len(),
-                ends: kept,
-                durable: self.ticket(message, commit_log_offset + records.len() as i64),
-            },
+            Ok(Appended { commit_log_offset, store_timestamp_ms }) => {
+                let end = commit_log_offset + records.len() as i64;
+                let (status, replicated) = self.replicated(message, end);
+                self.replicas.wake();
+                PutResult {
+                    status,
+                    commit_log_offset,
+                    queue_offset,
+                    store_timestamp_ms,
+                    record_bytes: records.len(),
+                    ends: kept,
+                    durable: self.ticket(message, end),
+                    replicated,
+                }
+            }
             Err(AppendError::TooLarge) => PutResult::refused(PutStatus::MessageIllegal),
             Err(AppendError::Disk(error)) => {
                 self.no_room.report(&error, self.clock.now_ms());
@@ -281,13 +291,17 @@ impl MessageStore {
         (is_sync && waits(message)).then(|| self.flush.ticket(end))
     }
 
-    /// A synchronous master without a slave says so to every sender who would wait for one.
-    fn replication_status(&self, message: &NewMessage<'_>) -> PutStatus {
-        if self.config.broker_role == BrokerRole::SyncMaster && waits(message) {
-            PutStatus::SlaveNotAvailable
-        } else {
-            PutStatus::PutOk
+    /// A synchronous master's sender waits for a slave, or is told that there is none that could have the message in time.
+    fn replicated(&self, message: &NewMessage<'_>, end: i64) -> (PutStatus, Option<ReplicaTicket>) {
+        if self.config.broker_role != BrokerRole::SyncMaster || !waits(message) {
+            return (PutStatus::PutOk, None);
         }
+        let behind = end - self.replicas.acked();
+        let is_near = behind < i64::from(self.settings.ha_slave_fallbehind_max());
+        if self.replicas.count() == 0 || !is_near {
+            return (PutStatus::SlaveNotAvailable, None);
+        }
+        (PutStatus::PutOk, Some(self.replicas.ticket(end)))
     }
 }
 

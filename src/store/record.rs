@@ -162,6 +162,26 @@ pub fn find(bytes: &[u8], commit_log_offset: i64) -> Found<'_> {
     }
 }
 
+/// What the first eight bytes claim to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    /// A message's record of so many bytes.
+    Message(usize),
+    /// The unused rest of a file.
+    Blank,
+    Nothing,
+}
+
+/// What a record's first bytes claim; `None` where there are not enough of them.
+pub fn head(bytes: &[u8]) -> Option<Head> {
+    let length = u32_at(bytes, 0)?;
+    Some(match u32_at(bytes, 4)? {
+        MESSAGE_MAGIC => Head::Message(length as usize),
+        BLANK_MAGIC => Head::Blank,
+        _ => Head::Nothing,
+    })
+}
+
 /// Whether a record's first bytes are those of a queue's entry: a look at one cache line, for the hot path.
 pub fn is_of_entry(bytes: &[u8], commit_log_offset: i64, queue_id: i32, queue_offset: i64) -> bool {
     u32_at(bytes, 0) == u32::try_from(bytes.len()).ok()

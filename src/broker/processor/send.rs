@@ -272,23 +272,31 @@ fn is_half_message(properties: &str) -> bool {
 
 pub(super) fn reply(broker: &Arc<Broker>, stored: Stored) -> Answer {
     let Stored { mut result, queue_id } = stored;
-    match result.durable.take() {
-        None => response(broker, &result, result.status, queue_id).into(),
-        Some(ticket) => {
-            let broker = Arc::clone(broker);
-            let wait = Duration::from_millis(
-                u64::try_from(broker.store.settings().sync_flush_timeout()).unwrap_or(0),
-            );
-            Answer::later(async move {
-                let status = match tokio::time::timeout(wait, ticket).await {
-                    Ok(PutStatus::PutOk) => result.status,
-                    Ok(failed) => failed,
-                    Err(_) => PutStatus::FlushDiskTimeout,
-                };
-                Ok(response(&broker, &result, status, queue_id))
-            })
-        }
+    let (durable, replicated) = (result.durable.take(), result.replicated.take());
+    if durable.is_none() && replicated.is_none() {
+        return response(broker, &result, result.status, queue_id).into();
     }
+    let broker = Arc::clone(broker);
+    let wait =
+        Duration::from_millis(u64::try_from(broker.store.settings().sync_flush_timeout()).unwrap_or(0));
+    Answer::later(async move {
+        let until = tokio::time::Instant::now() + wait;
+        let mut status = result.status;
+        if let Some(ticket) = durable {
+            status = match tokio::time::timeout_at(until, ticket).await {
+                Ok(PutStatus::PutOk) => status,
+                Ok(failed) => return Ok(response(&broker, &result, failed, queue_id)),
+                Err(_) => PutStatus::FlushDiskTimeout,
+            };
+        }
+        // Of two that were late the slave is named, as in Java.
+        if let Some(ticket) = replicated
+            && tokio::time::timeout_at(until, ticket).await.is_err()
+        {
+            status = PutStatus::FlushSlaveTimeout;
+        }
+        Ok(response(&broker, &result, status, queue_id))
+    })
 }
 
 /// The reply to a send, by what the store says of it in the end.

@@ -1,0 +1,203 @@
+//! The slave's side: connects to the master, asks for what follows its own log, appends what comes, and says how far it is
+//! as soon as it is there.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval_at, timeout};
+
+use super::{CONNECT_TIMEOUT, HEAD_BYTES, Timing};
+use crate::store::{MessageStore, ReceiveError, Receiver};
+
+/// Before the next attempt.
+const RETRY: Duration = Duration::from_secs(1);
+/// Bytes of a frame beyond what anybody configures.
+const FRAME_MAX_BYTES: usize = 64 * 1024 * 1024;
+const READ_BYTES: usize = 256 * 1024;
+
+/// Whom to follow.
+pub trait Target: Send + Sync + 'static {
+    /// `host:port` of the master's replication, as far as it is known.
+    fn master(&self) -> watch::Receiver<Option<String>>;
+
+    /// Asked before each connection: whether this log is the beginning of the master's, or what tells that it is not.
+    fn is_same_log(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+
+    /// A connection stands: what else is to be followed may be out of date.
+    fn connected(&self);
+}
+
+/// The task that follows; it ends with it.
+pub struct Slave {
+    task: JoinHandle<()>,
+}
+
+impl Drop for Slave {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Why a connection has ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("not connected within {CONNECT_TIMEOUT:?}")]
+    Connect,
+    #[error(
+        "this log is not the beginning of the master's: {0}. Empty this broker's store and start it anew, or make it the master"
+    )]
+    Diverged(String),
+    #[error("the master said nothing for {0:?}")]
+    Silent(Duration),
+    #[error("the master's frame has {0} bytes")]
+    Frame(usize),
+    #[error(transparent)]
+    Receive(#[from] ReceiveError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("another master is to be followed")]
+    Redirected,
+}
+
+impl Slave {
+    /// Follows whatever master the target names.
+    pub fn start(store: Arc<MessageStore>, timing: Timing, target: Arc<dyn Target>) -> Slave {
+        Slave { task: tokio::spawn(keep_following(store, timing, target)) }
+    }
+}
+
+async fn keep_following(store: Arc<MessageStore>, timing: Timing, target: Arc<dyn Target>) {
+    let mut masters = target.master();
+    let mut last = String::new();
+    loop {
+        let master = masters.borrow_and_update().clone();
+        let Some(master) = master else {
+            if masters.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let ended = tokio::select! {
+            ended = follow(&store, timing, &*target, &master) => ended,
+            changed = masters.changed() => match changed {
+                Ok(()) => Ended::Redirected,
+                Err(_) => return,
+            },
+        };
+        // The same every second would bury everything else.
+        let text = ended.to_string();
+        if text != last {
+            match ended {
+                Ended::Diverged(_) | Ended::Receive(_) => {
+                    tracing::error!(master, error = text, "master not followed")
+                }
+                _ => tracing::warn!(master, error = text, "master not followed, tried again"),
+            }
+        }
+        last = text;
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn follow(store: &MessageStore, timing: Timing, target: &dyn Target, master: &str) -> Ended {
+    match try_follow(store, timing, target, master).await {
+        Ok(never) => match never {},
+        Err(ended) => ended,
+    }
+}
+
+async fn try_follow(
+    store: &MessageStore,
+    timing: Timing,
+    target: &dyn Target,
+    master: &str,
+) -> Result<std::convert::Infallible, Ended> {
+    target.is_same_log().await.map_err(Ended::Diverged)?;
+    let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(master)).await.map_err(|_| Ended::Connect)??;
+    stream.set_nodelay(true)?;
+    let (mut reader, mut writer) = stream.into_split();
+    let mut receiver = Receiver::new(store);
+    let mut reported = store.max_commit_log_offset();
+    tracing::info!(master, from = reported, "master followed");
+    target.connected();
+    // Java's slave waits five seconds with its first word.
+    writer.write_all(&reported.to_be_bytes()).await?;
+    let mut heartbeat = interval_at(Instant::now() + timing.heartbeat, timing.heartbeat);
+    let mut frames = Frames::default();
+    let mut heard = Instant::now();
+    loop {
+        let mut is_due = false;
+        tokio::select! {
+            read = frames.read(&mut reader) => {
+                read?;
+                heard = Instant::now();
+                while frames.take(&mut receiver)? {}
+            }
+            _ = heartbeat.tick() => is_due = true,
+        }
+        let end = store.max_commit_log_offset();
+        if end > reported || is_due {
+            reported = end;
+            timeout(timing.housekeeping, writer.write_all(&end.to_be_bytes()))
+                .await
+                .map_err(|_| Ended::Silent(timing.housekeeping))??;
+        }
+        if heard.elapsed() > timing.housekeeping {
+            return Err(Ended::Silent(timing.housekeeping));
+        }
+    }
+}
+
+/// What has come from the master and is not taken yet.
+#[derive(Default)]
+struct Frames {
+    bytes: Vec<u8>,
+    /// Where the frame that is being taken goes on in the master's log, and how many of its bytes are to come.
+    open: Option<(i64, usize)>,
+}
+
+impl Frames {
+    async fn read(&mut self, reader: &mut (impl AsyncReadExt + Unpin)) -> Result<(), Ended> {
+        self.bytes.reserve(READ_BYTES);
+        match reader.read_buf(&mut self.bytes).await? {
+            0 => Err(Ended::Io(io::ErrorKind::UnexpectedEof.into())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes a head, or bytes of its frame; whether there may be more.
+    fn take(&mut self, receiver: &mut Receiver<'_>) -> Result<bool, Ended> {
+        let Some((offset, left)) = self.open else {
+            let Some(head) = self.bytes.first_chunk::<HEAD_BYTES>() else { return Ok(false) };
+            let (offset, length) = head.split_at(8);
+            let offset = i64::from_be_bytes(offset.try_into().expect("eight bytes"));
+            let length = u32::from_be_bytes(length.try_into().expect("four bytes")) as usize;
+            if length > FRAME_MAX_BYTES {
+                return Err(Ended::Frame(length));
+            }
+            self.bytes.drain(..HEAD_BYTES);
+            // An empty log begins wherever the master begins; a heartbeat says only where that will be.
+            if length > 0 {
+                self.open = Some((offset, length));
+            } else if !receiver.is_empty() && offset != receiver.next() {
+                return Err(Ended::Receive(ReceiveError::Gap { offset, expected: receiver.next() }));
+            }
+            return Ok(true);
+        };
+        let count = left.min(self.bytes.len());
+        if count == 0 {
+            return Ok(false);
+        }
+        receiver.receive(offset, &self.bytes[..count])?;
+        self.bytes.drain(..count);
+        self.open = (left > count).then_some((offset + count as i64, left - count));
+        Ok(true)
+    }
+}
