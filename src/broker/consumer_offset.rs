@@ -255,6 +255,19 @@ impl ConsumerOffsets {
         self.write_journal();
     }
 
+    /// Takes over what a master's table has; what it does not have stays.
+    pub fn merge(&self, wrapper: ConsumerOffsetSerializeWrapper) {
+        for (group, topics) in split(wrapper) {
+            for (topic, mut by_queue) in topics {
+                for (queue_id, offset) in self.query_topic(&group, &topic).unwrap_or_default() {
+                    by_queue.entry(queue_id).or_insert(offset);
+                }
+                self.set(&group, &topic, by_queue);
+            }
+        }
+        self.write_journal();
+    }
+
     /// The table as reply 43 and the file have it.
     pub fn snapshot(&self) -> ConsumerOffsetSerializeWrapper {
         let groups = self.read();

@@ -12,6 +12,7 @@ pub mod producers;
 pub mod queue_lock;
 pub mod rates;
 pub mod register;
+pub mod replication;
 mod running;
 pub mod schedule;
 pub mod stats;
@@ -38,6 +39,7 @@ use self::producers::Producers;
 use self::queue_lock::QueueLocks;
 use self::rates::Rates;
 use self::register::{Mode, Registrar};
+use self::replication::Following;
 use self::schedule::Schedule;
 use self::stats::Stats;
 use self::subscription_group::SubscriptionGroups;
@@ -46,7 +48,7 @@ use self::transaction::Transactions;
 use crate::clock::Clock;
 use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
-use crate::config::store::MessageStoreConfig;
+use crate::config::store::{BrokerRole, MessageStoreConfig};
 use crate::protocol::body::topic::TopicConfig;
 use crate::protocol::header::client::NotifyConsumerIdsChangedRequestHeader;
 use crate::protocol::request_code::RequestCode;
@@ -76,6 +78,8 @@ pub struct Broker {
     pub stats: Stats,
     /// What groups take of topics.
     pub rates: Rates,
+    /// As a slave: whom it follows.
+    pub following: Following,
     pub pools: Pools,
     clock: Clock,
     registrar: Registrar,
@@ -146,7 +150,19 @@ impl Broker {
 
     /// Registers with all name servers now.
     pub async fn register(&self) {
-        self.registrar.register(&self.topics, &self.live, Mode::Full).await;
+        self.register_in(Mode::Full).await;
+    }
+
+    async fn register_in(&self, mode: Mode) {
+        let found = self.registrar.register(&self.topics, &self.live, mode).await;
+        if let Some(found) = found.filter(|_| self.is_slave()) {
+            self.following.found(&found);
+        }
+    }
+
+    /// Whether this broker follows another one and takes no messages itself.
+    pub fn is_slave(&self) -> bool {
+        self.store_config.broker_role == BrokerRole::Slave
     }
 
     /// Settings have been changed at run time: tells those who keep their own copy.

@@ -10,7 +10,7 @@ use super::live::Live;
 use super::topic_config::TopicTable;
 use crate::config::remoting::NettyClientConfig;
 use crate::protocol::body::register::RegisterBrokerBody;
-use crate::protocol::body::route::KVTable;
+use crate::protocol::body::route::{ClusterInfo, KVTable};
 use crate::protocol::body::topic::DataVersion;
 use crate::protocol::header::route::{
     QueryDataVersionRequestHeader, QueryDataVersionResponseHeader, RegisterBrokerRequestHeader,
@@ -237,6 +237,23 @@ impl Registrar {
             }
         };
         join_all(self.name_servers.iter().map(|addr| ask(addr.as_str()))).await.contains(&true)
+    }
+
+    /// Addresses under which slaves of a broker are registered, as the first name server that answers says.
+    pub async fn slaves_of(&self, broker_name: &str) -> Vec<String> {
+        for addr in &self.name_servers {
+            let request = Command::request(RequestCode::GetBrokerClusterInfo, &());
+            let Ok(answer) = self.client.invoke(addr, request, QUERY_VERSION_TIMEOUT).await else { continue };
+            let Ok(info) = compat::json::from_slice::<ClusterInfo>(&answer.body) else { continue };
+            let Some(data) = info.broker_addr_table.get(broker_name) else { continue };
+            return data
+                .broker_addrs
+                .iter()
+                .filter(|(id, _)| **id != 0)
+                .map(|(_, addr)| addr.clone())
+                .collect();
+        }
+        Vec::new()
     }
 
     /// Takes the broker out of every route (104).

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -19,6 +20,7 @@ use super::producers::Producers;
 use super::queue_lock::QueueLocks;
 use super::rates::Rates;
 use super::register::{Identity, Mode, Registrar};
+use super::replication::{self, Allowed, Following, Link};
 use super::schedule::{self, Schedule};
 use super::stats::Stats;
 use super::subscription_group::SubscriptionGroups;
@@ -30,6 +32,7 @@ use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
 use crate::config::remoting::NettyServerConfig;
 use crate::filter::BloomFilter;
+use crate::ha::{self, Timing};
 use crate::remoting::connection::Limits;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions};
@@ -37,6 +40,9 @@ use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions};
 const FIRST_JOB_AFTER: Duration = Duration::from_secs(10);
 const SCAN_CLIENTS_EVERY: Duration = Duration::from_secs(10);
 const FILTERS_EVERY: Duration = Duration::from_secs(10);
+const SLAVES_EVERY: Duration = Duration::from_secs(60);
+/// What a slave may lack without a word in the log.
+const SLAVE_BEHIND_BYTES: i64 = 16 * 1024 * 1024;
 const RATES_EVERY: Duration = Duration::from_secs(10);
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const REGISTER_PAUSE: Duration = Duration::from_millis(100);
@@ -63,6 +69,8 @@ pub struct Running {
     vip_addr: SocketAddr,
     servers: Vec<Server>,
     jobs: JoinSet<()>,
+    master: ha::Master,
+    slave: Option<ha::Slave>,
 }
 
 /// Loads the tables, opens the store, listens and registers.
@@ -178,7 +186,10 @@ async fn listen(
     let vip = bind("the VIP port listenPort - 2 =", port.saturating_sub(2))?;
     let (addr, vip_addr) = (main.addr(), vip.addr());
     let options = server_options(&configs);
-    let broker = Arc::new(assemble(configs, tables, notes, clock, addr.port())?);
+    let timing = Timing::of(&configs.store);
+    let ha = bind_ha(&configs, addr.port()).await?;
+    let ha_port = ha.local_addr().map_or(addr.port().saturating_add(1), |addr| addr.port());
+    let broker = Arc::new(assemble(configs, tables, notes, clock, addr.port(), ha_port)?);
     broker.store.set_arrival_listener(Arc::new(Arrivals(Arc::downgrade(&broker))));
     let service = Arc::new(processor::router(Arc::clone(&broker)));
     let mut servers = Vec::new();
@@ -187,10 +198,25 @@ async fn listen(
         let server = bound.serve(Arc::clone(&service), options.clone());
         servers.push(server.map_err(|error| StartError::Bind { what, port, error })?);
     }
+    let peers = Arc::new(Allowed(Arc::downgrade(&broker)));
+    let master = ha::Master::start(ha, Arc::clone(&broker.store), timing, peers);
+    let master = master.map_err(|error| StartError::Bind { what: HA_PORT, port: ha_port, error })?;
     broker.register().await;
+    let slave = broker.is_slave().then(|| {
+        ha::Slave::start(Arc::clone(&broker.store), timing, Arc::new(Link(Arc::downgrade(&broker))))
+    });
     let jobs = jobs(&broker);
     tracing::info!(name = broker.config.broker_name, %addr, %vip_addr, "broker started");
-    Ok(Running { broker, addr, vip_addr, servers, jobs })
+    Ok(Running { broker, addr, vip_addr, servers, jobs, master, slave })
+}
+
+const HA_PORT: &str = "the replication port listenPort + 1 =";
+
+/// The port for slaves: one above the main port, as in Java; any free one where that is any.
+async fn bind_ha(configs: &Configs, port: u16) -> Result<TcpListener, StartError> {
+    let port = if configs.server.listen_port == 0 { 0 } else { port.saturating_add(1) };
+    let ip = configs.bind_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    TcpListener::bind((ip, port)).await.map_err(|error| StartError::Bind { what: HA_PORT, port, error })
 }
 
 /// Wakes held pulls and the delivery of delayed messages. The broker holds the store, and so not the other way round.
@@ -227,6 +253,7 @@ fn assemble(
     notes: Arc<Notes>,
     clock: Clock,
     port: u16,
+    ha_port: u16,
 ) -> Result<Broker, StartError> {
     let config = configs.broker.clone();
     let identity = Identity {
@@ -234,7 +261,7 @@ fn assemble(
         broker_name: config.broker_name.clone(),
         broker_id: config.broker_id,
         broker_addr: format!("{}:{port}", config.broker_ip1),
-        ha_server_addr: format!("{}:{}", config.broker_ip2, port.saturating_add(1)),
+        ha_server_addr: format!("{}:{ha_port}", config.broker_ip2),
     };
     let now_ms = clock.now_ms();
     let Tables { topics, offsets, groups, filters, schedule, store } = tables;
@@ -254,6 +281,7 @@ fn assemble(
         transactions: Transactions::default(),
         stats: Stats::new(),
         rates: Rates::default(),
+        following: Following::new(&configs.store),
         pools: Pools::new(&config),
         registrar: Registrar::new(identity, &config.namesrv_addr, &configs.client, configs.serialize_type),
         store_config: configs.store.clone(),
@@ -292,7 +320,11 @@ fn server_options(configs: &Configs) -> ServerOptions {
 
 fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
-    jobs.spawn(schedule::keep_delivering(Arc::clone(broker)));
+    if broker.is_slave() {
+        jobs.spawn(replication::keep_synced(Arc::clone(broker)));
+    } else {
+        master_jobs(broker, &mut jobs);
+    }
     jobs.spawn(keep_saved(Arc::clone(broker)));
     jobs.spawn(keep_registered(Arc::clone(broker)));
     let offsets_every = millis(broker.config.flush_consumer_offset_interval, 5000);
@@ -310,14 +342,6 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
         }
     }));
     jobs.spawn(every(SCAN_CLIENTS_EVERY, Arc::clone(broker), |broker| async move { broker.scan_clients() }));
-    let checks_ms = i32::try_from(broker.config.transaction_check_interval).unwrap_or(i32::MAX);
-    // Not earlier: after a restart of ours the producers come back with their next heartbeats.
-    jobs.spawn(every_from(
-        millis(checks_ms, 60_000),
-        millis(checks_ms, 60_000),
-        Arc::clone(broker),
-        end_transaction::check_transactions,
-    ));
     jobs.spawn(every(RATES_EVERY, Arc::clone(broker), |broker| async move {
         broker.rates.sample(broker.now_ms());
     }));
@@ -326,6 +350,31 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
         broker.stats.sample(now_ms, local_day(now_ms));
     }));
     jobs
+}
+
+/// What only a broker that takes messages does.
+fn master_jobs(broker: &Arc<Broker>, jobs: &mut JoinSet<()>) {
+    jobs.spawn(schedule::keep_delivering(Arc::clone(broker)));
+    let checks_ms = i32::try_from(broker.config.transaction_check_interval).unwrap_or(i32::MAX);
+    // Not earlier: after a restart of ours the producers come back with their next heartbeats.
+    jobs.spawn(every_from(
+        millis(checks_ms, 60_000),
+        millis(checks_ms, 60_000),
+        Arc::clone(broker),
+        end_transaction::check_transactions,
+    ));
+    jobs.spawn(every(SLAVES_EVERY, Arc::clone(broker), |broker| async move { report_slaves(&broker) }));
+}
+
+/// Says which slaves are behind.
+fn report_slaves(broker: &Broker) {
+    let end = broker.store.max_commit_log_offset();
+    for slave in broker.store.replicas().slaves() {
+        let behind_bytes = end - slave.acked;
+        if behind_bytes > SLAVE_BEHIND_BYTES {
+            tracing::warn!(slave = slave.addr, behind_bytes, "slave falls behind");
+        }
+    }
 }
 
 /// Runs a job again and again, for the first time after one period or ten seconds.
@@ -370,9 +419,13 @@ async fn keep_registered(broker: Arc<Broker>) {
     loop {
         let mode = tokio::select! {
             () = broker.notes.register.notified() => Mode::OneWay,
-            _ = due.tick() => if broker.live.force_register() { Mode::Full } else { Mode::IfChanged },
+            // A slave hears of its master by the answer.
+            _ = due.tick() => match broker.is_slave() || broker.live.force_register() {
+                true => Mode::Full,
+                false => Mode::IfChanged,
+            },
         };
-        broker.registrar.register(&broker.topics, &broker.live, mode).await;
+        broker.register_in(mode).await;
         // A thousand new topics in a row are a few registrations and not a thousand.
         tokio::time::sleep(REGISTER_PAUSE).await;
     }
@@ -400,6 +453,11 @@ impl Running {
         self.addr
     }
 
+    /// The port for slaves.
+    pub fn ha_addr(&self) -> SocketAddr {
+        self.master.addr()
+    }
+
     /// The port that clients use for sends.
     pub fn vip_addr(&self) -> SocketAddr {
         self.vip_addr
@@ -408,11 +466,13 @@ impl Running {
     /// Leaves the name servers, ends the connections, and writes out everything: what was acknowledged is on
     /// disk afterwards. `false` where something could not be written; the log says what.
     pub async fn stop(self) -> bool {
-        let Running { broker, servers, mut jobs, .. } = self;
+        let Running { broker, servers, mut jobs, master, slave, .. } = self;
         // First, lest a registration follow the goodbye.
         jobs.shutdown().await;
         broker.registrar.unregister().await;
         futures_util::future::join_all(servers.into_iter().map(Server::stop)).await;
+        // Slaves have had what senders were told of; the rest they get when this broker is back.
+        drop((master, slave));
         let state = Arc::clone(&broker);
         let written = tokio::task::spawn_blocking(move || {
             let saved = state.persist()

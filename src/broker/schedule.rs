@@ -66,6 +66,11 @@ impl Schedule {
         DelayOffsetSerializeWrapper { offset_table: self.offsets().clone() }
     }
 
+    /// Takes over a master's offsets.
+    pub fn replace(&self, wrapper: DelayOffsetSerializeWrapper) {
+        *self.offsets() = wrapper.offset_table;
+    }
+
     /// Writes the offsets to their file. Blocks.
     pub fn persist(&self, store: &MessageStore) -> Result<(), FileError> {
         let wrapper = self.snapshot();

@@ -104,24 +104,11 @@ fn check(configs: &mut Configs) -> Result<(), String> {
         ));
     }
     match configs.store.broker_role {
-        BrokerRole::AsyncMaster => configs.broker.broker_id = 0,
-        BrokerRole::SyncMaster => {
-            configs.broker.broker_id = 0;
-            eprintln!(
-                "WARNING: brokerRole=SYNC_MASTER: this release does not replicate yet, and answers waiting \
-                 senders SLAVE_NOT_AVAILABLE, as a master without a slave does"
-            );
-        }
+        BrokerRole::AsyncMaster | BrokerRole::SyncMaster => configs.broker.broker_id = 0,
         BrokerRole::Slave if configs.broker.broker_id <= 0 => {
             return Err("Slave's brokerId must be > 0".to_owned());
         }
-        BrokerRole::Slave => {
-            return Err(
-                "brokerRole=SLAVE: this release does not replicate yet; run the slave on Java 4.3.0 \
-                        under a Java master, or make this broker a master"
-                    .to_owned(),
-            );
-        }
+        BrokerRole::Slave => {}
     }
     Ok(())
 }

@@ -152,6 +152,9 @@ pub struct BrokerConfig {
     pub acl_enable: bool,
     /// An auto-created topic is created on the other masters of its cluster, too. A key of ours. Default false. Changes at run time.
     pub auto_create_topic_on_cluster: bool,
+    /// IP addresses of slaves, separated by commas; without any, those that the name servers know as this broker's slaves
+    /// may follow it. A key of ours. Default empty. Read at start.
+    pub ha_allowed_addrs: String,
     /// RMQ_SYS_TRACE_TOPIC exists, for clients of 4.4 on. Not a key of 4.3.0. Default true. Read at start.
     pub trace_topic_enable: bool,
 }
@@ -229,6 +232,7 @@ impl Default for BrokerConfig {
             rmq_address_server_sub_group: "nsaddr".to_owned(),
             acl_enable: false,
             auto_create_topic_on_cluster: false,
+            ha_allowed_addrs: String::new(),
             trace_topic_enable: true,
         }
     }

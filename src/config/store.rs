@@ -237,7 +237,6 @@ impl Default for MessageStoreConfig {
 
 const NO_POOL: &str = "there is no write pool: messages go to the page cache at once, so that an acknowledged one \
                        survives a killed process, and an append does not wait for the disk without one, either";
-const NO_REPLICATION: &str = "this release does not replicate";
 
 impl Section for MessageStoreConfig {
     const JAVA_CLASS: &str = "MessageStoreConfig";
@@ -295,7 +294,7 @@ impl Section for MessageStoreConfig {
     const INERT: &[(&str, &str)] = &[
         ("putMsgIndexHightWater", "4.3.0 does not use it either"),
         ("bitMapLengthConsumeQueueExt", "the Bloom filter decides it, as in 4.3.0"),
-        ("haListenPort", NO_REPLICATION),
+        ("haListenPort", "slaves are served on listenPort + 1, as in 4.3.0"),
         (
             "useReentrantLockWhenPutMessage",
             "the append lock neither spins for long nor is it held across a system call",
@@ -312,10 +311,5 @@ impl Section for MessageStoreConfig {
         ("redeleteHangedFileInterval", "what could not be deleted is tried again with every round"),
         ("messageIndexSafe", "recovery completes the index wherever it ends"),
         ("diskFallRecorded", "how far reads lag behind is not counted"),
-        ("haMasterAddress", NO_REPLICATION),
-        ("haSendHeartbeatInterval", NO_REPLICATION),
-        ("haHousekeepingInterval", NO_REPLICATION),
-        ("haTransferBatchSize", NO_REPLICATION),
-        ("haSlaveFallbehindMax", NO_REPLICATION),
     ];
 }

@@ -1,9 +1,7 @@
 //! The slave's side: connects to the master, asks for what follows its own log, appends what comes, and says how far it is
 //! as soon as it is there.
 
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,14 +19,13 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Bytes of a frame beyond what anybody configures.
 const FRAME_MAX_BYTES: usize = 64 * 1024 * 1024;
 const READ_BYTES: usize = 256 * 1024;
+/// Of this log's end the master is made to send so much again, to be compared.
+const OVERLAP_BYTES: i64 = 64 * 1024;
 
 /// Whom to follow.
 pub trait Target: Send + Sync + 'static {
     /// `host:port` of the master's replication, as far as it is known.
     fn master(&self) -> watch::Receiver<Option<String>>;
-
-    /// Asked before each connection: whether this log is the beginning of the master's, or what tells that it is not.
-    fn is_same_log(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
 
     /// A connection stands: what else is to be followed may be out of date.
     fn connected(&self);
@@ -51,9 +48,15 @@ enum Ended {
     #[error("not connected within {CONNECT_TIMEOUT:?}")]
     Connect,
     #[error(
-        "this log is not the beginning of the master's: {0}. Empty this broker's store and start it anew, or make it the master"
+        "at commit log offset {0} the master has other bytes than this broker: the logs have gone apart. Empty this broker's \
+         store and start it anew, or make it the master"
     )]
-    Diverged(String),
+    Diverged(i64),
+    #[error(
+        "the master has nothing at commit log offset {0}, which this broker has: it is behind this broker, or has deleted it. \
+         Empty this broker's store and start it anew, or make it the master"
+    )]
+    Missing(i64),
     #[error("the master said nothing for {0:?}")]
     Silent(Duration),
     #[error("the master's frame has {0} bytes")]
@@ -95,7 +98,7 @@ async fn keep_following(store: Arc<MessageStore>, timing: Timing, target: Arc<dy
         let text = ended.to_string();
         if text != last {
             match ended {
-                Ended::Diverged(_) | Ended::Receive(_) => {
+                Ended::Diverged(_) | Ended::Missing(_) | Ended::Receive(_) => {
                     tracing::error!(master, error = text, "master not followed")
                 }
                 _ => tracing::warn!(master, error = text, "master not followed, tried again"),
@@ -119,18 +122,16 @@ async fn try_follow(
     target: &dyn Target,
     master: &str,
 ) -> Result<std::convert::Infallible, Ended> {
-    target.is_same_log().await.map_err(Ended::Diverged)?;
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(master)).await.map_err(|_| Ended::Connect)??;
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = stream.into_split();
-    let mut receiver = Receiver::new(store);
     let mut reported = store.max_commit_log_offset();
+    let mut frames = Frames::new(store);
     tracing::info!(master, from = reported, "master followed");
     target.connected();
     // Java's slave waits five seconds with its first word.
-    writer.write_all(&reported.to_be_bytes()).await?;
+    writer.write_all(&frames.next().to_be_bytes()).await?;
     let mut heartbeat = interval_at(Instant::now() + timing.heartbeat, timing.heartbeat);
-    let mut frames = Frames::default();
     let mut heard = Instant::now();
     loop {
         let mut is_due = false;
@@ -138,12 +139,13 @@ async fn try_follow(
             read = frames.read(&mut reader) => {
                 read?;
                 heard = Instant::now();
-                while frames.take(&mut receiver)? {}
+                while frames.take()? {}
             }
             _ = heartbeat.tick() => is_due = true,
         }
         let end = store.max_commit_log_offset();
-        if end > reported || is_due {
+        // Until both logs are known to be one, nothing is said of what lies behind.
+        if end > reported || is_due && frames.overlap.is_none() {
             reported = end;
             timeout(timing.housekeeping, writer.write_all(&end.to_be_bytes()))
                 .await
@@ -156,14 +158,33 @@ async fn try_follow(
 }
 
 /// What has come from the master and is not taken yet.
-#[derive(Default)]
-struct Frames {
+struct Frames<'a> {
+    store: &'a MessageStore,
+    receiver: Receiver<'a>,
     bytes: Vec<u8>,
     /// Where the frame that is being taken goes on in the master's log, and how many of its bytes are to come.
     open: Option<(i64, usize)>,
+    /// While the master sends what this log has already, from its last bytes: where it is. Lengths alone do not tell whether
+    /// two logs are one.
+    overlap: Option<i64>,
+    /// Heartbeats in a row that came in the place of such bytes.
+    withheld: u32,
 }
 
-impl Frames {
+impl<'a> Frames<'a> {
+    fn new(store: &'a MessageStore) -> Frames<'a> {
+        let (start, end) = (store.min_commit_log_offset().max(0), store.max_commit_log_offset());
+        // Not from 0: that would be the wish of one who has nothing.
+        let overlap = (end > 1).then(|| (end - OVERLAP_BYTES).max(start).max(1));
+        let receiver = Receiver::new(store);
+        Frames { store, receiver, bytes: Vec::new(), open: None, overlap, withheld: 0 }
+    }
+
+    /// Where the master is to go on.
+    fn next(&self) -> i64 {
+        self.overlap.unwrap_or_else(|| self.receiver.next())
+    }
+
     async fn read(&mut self, reader: &mut (impl AsyncReadExt + Unpin)) -> Result<(), Ended> {
         self.bytes.reserve(READ_BYTES);
         match reader.read_buf(&mut self.bytes).await? {
@@ -173,31 +194,63 @@ impl Frames {
     }
 
     /// Takes a head, or bytes of its frame; whether there may be more.
-    fn take(&mut self, receiver: &mut Receiver<'_>) -> Result<bool, Ended> {
-        let Some((offset, left)) = self.open else {
-            let Some(head) = self.bytes.first_chunk::<HEAD_BYTES>() else { return Ok(false) };
-            let (offset, length) = head.split_at(8);
-            let offset = i64::from_be_bytes(offset.try_into().expect("eight bytes"));
-            let length = u32::from_be_bytes(length.try_into().expect("four bytes")) as usize;
-            if length > FRAME_MAX_BYTES {
-                return Err(Ended::Frame(length));
-            }
-            self.bytes.drain(..HEAD_BYTES);
-            // An empty log begins wherever the master begins; a heartbeat says only where that will be.
-            if length > 0 {
-                self.open = Some((offset, length));
-            } else if !receiver.is_empty() && offset != receiver.next() {
-                return Err(Ended::Receive(ReceiveError::Gap { offset, expected: receiver.next() }));
-            }
-            return Ok(true);
-        };
+    fn take(&mut self) -> Result<bool, Ended> {
+        let Some((offset, left)) = self.open else { return self.take_head() };
         let count = left.min(self.bytes.len());
         if count == 0 {
             return Ok(false);
         }
-        receiver.receive(offset, &self.bytes[..count])?;
+        let known = self.compare(count)?;
+        if known < count {
+            self.receiver.receive(offset + known as i64, &self.bytes[known..count])?;
+        }
         self.bytes.drain(..count);
         self.open = (left > count).then_some((offset + count as i64, left - count));
         Ok(true)
+    }
+
+    fn take_head(&mut self) -> Result<bool, Ended> {
+        let Some(head) = self.bytes.first_chunk::<HEAD_BYTES>() else { return Ok(false) };
+        let (offset, length) = head.split_at(8);
+        let offset = i64::from_be_bytes(offset.try_into().expect("eight bytes"));
+        let length = u32::from_be_bytes(length.try_into().expect("four bytes")) as usize;
+        if length > FRAME_MAX_BYTES {
+            return Err(Ended::Frame(length));
+        }
+        self.bytes.drain(..HEAD_BYTES);
+        // An empty log begins wherever the master begins; a heartbeat says only where that will be.
+        let expected = self.next();
+        if offset != expected && !self.receiver.is_empty() {
+            return Err(Ended::Receive(ReceiveError::Gap { offset, expected }));
+        }
+        if length > 0 {
+            self.open = Some((offset, length));
+            self.withheld = 0;
+        } else if self.overlap.is_some() {
+            // One may be sent before anything else, by a master that was busy for a while.
+            self.withheld += 1;
+            if self.withheld > 1 {
+                return Err(Ended::Missing(expected));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Holds the first `count` bytes against what the log has in their place; how many of them it has.
+    fn compare(&mut self, count: usize) -> Result<usize, Ended> {
+        let mut known = 0;
+        while let Some(at) = self.overlap.filter(|_| known < count) {
+            let Some(ours) = self.store.log_data(at, count - known) else {
+                self.overlap = None;
+                break;
+            };
+            if *ours != self.bytes[known..known + ours.len()] {
+                return Err(Ended::Diverged(at));
+            }
+            known += ours.len();
+            let next = at + ours.len() as i64;
+            self.overlap = (next < self.store.max_commit_log_offset()).then_some(next);
+        }
+        Ok(known)
     }
 }

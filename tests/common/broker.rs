@@ -25,7 +25,7 @@ pub struct Fixture {
     pub runtime: Runtime,
     running: Option<Running>,
     namesrv_addr: String,
-    settings: fn(&mut Configs),
+    settings: Box<dyn Fn(&mut Configs)>,
 }
 
 pub fn configs(folder: &Path, namesrv_addr: &str) -> Configs {
@@ -57,29 +57,35 @@ impl Fixture {
     }
 
     /// With settings of the test's own.
-    pub fn with(settings: fn(&mut Configs)) -> Fixture {
-        Fixture::started("", settings)
+    pub fn with(settings: impl Fn(&mut Configs) + 'static) -> Fixture {
+        Fixture::started("", Box::new(settings))
     }
 
     pub fn registered_with(namesrv_addr: &str) -> Fixture {
-        Fixture::started(namesrv_addr, |_| ())
+        Fixture::started(namesrv_addr, Box::new(|_| ()))
     }
 
-    fn started(namesrv_addr: &str, settings: fn(&mut Configs)) -> Fixture {
+    fn started(namesrv_addr: &str, settings: Box<dyn Fn(&mut Configs)>) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("broker.conf"), "# ours\nbrokerName=broker-a\n").unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let mut fixture =
-            Fixture { folder, runtime, running: None, namesrv_addr: namesrv_addr.to_owned(), settings };
-        fixture.start();
-        fixture
+        Fixture::on(folder, namesrv_addr, settings)
     }
 
     pub fn start(&mut self) {
         let mut configs = configs(self.folder.path(), &self.namesrv_addr);
         (self.settings)(&mut configs);
         self.running = Some(self.runtime.block_on(broker::start(configs)).unwrap());
+    }
+
+    /// On a folder that another one has left, or that is new.
+    pub fn on(folder: TempDir, namesrv_addr: &str, settings: impl Fn(&mut Configs) + 'static) -> Fixture {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let settings = Box::new(settings);
+        let mut fixture =
+            Fixture { folder, runtime, running: None, namesrv_addr: namesrv_addr.to_owned(), settings };
+        fixture.start();
+        fixture
     }
 
     pub fn stop(&mut self) {

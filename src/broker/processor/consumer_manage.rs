@@ -55,5 +55,8 @@ pub fn update_consumer_offset(
     let UpdateConsumerOffsetRequestHeader { consumer_group, topic, queue_id, commit_offset } =
         &request.header;
     broker.offsets.commit(consumer_group, topic, *queue_id, *commit_offset);
+    if broker.is_slave() {
+        broker.following.committed(consumer_group, topic, *queue_id, *commit_offset);
+    }
     Ok(Response { ext: Some(Default::default()), ..Response::ok() })
 }

@@ -1,0 +1,247 @@
+//! What master and slave need of each other beside the log (Java: `SlaveSynchronize`, and parts of `BrokerController`): a
+//! slave finds its master and follows its topics, groups and offsets; a master says who may
+//! follow it. The log itself is `ha`'s.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::{Notify, watch};
+
+use super::Broker;
+use super::register::Master;
+use crate::client::{CallError, Calls};
+use crate::config::store::MessageStoreConfig;
+use crate::ha::{Peers, Target};
+use crate::protocol::body::group::SubscriptionGroupWrapper;
+use crate::protocol::body::offset::{ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper};
+use crate::protocol::body::topic::TopicConfigSerializeWrapper;
+use crate::protocol::header::offset::UpdateConsumerOffsetRequestHeader;
+use crate::protocol::request_code::RequestCode;
+
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// Between two looks at the master's tables. Java: 60 s; a consumer that turns to the slave should not go far back.
+const SYNC_EVERY: Duration = Duration::from_secs(10);
+/// A configured `haMasterAddress` shorter than this is none, as in Java.
+const ADDRESS_MIN_CHARS: usize = 6;
+
+/// A slave's place in its group of brokers.
+pub struct Following {
+    calls: Calls,
+    /// `haMasterAddress`, where that is set.
+    is_fixed: bool,
+    /// Where the log comes from.
+    ha: watch::Sender<Option<String>>,
+    /// Where the tables come from.
+    master: Mutex<Option<String>>,
+    /// Offsets that consumers committed here, because their master was away.
+    committed: Mutex<BTreeMap<(String, String, i32), i64>>,
+    due: Notify,
+}
+
+impl Following {
+    /// Nobody is followed yet, unless an address is configured.
+    pub fn new(config: &MessageStoreConfig) -> Following {
+        let fixed = Some(config.ha_master_address.trim().to_owned());
+        let fixed = fixed.filter(|addr| addr.len() >= ADDRESS_MIN_CHARS);
+        Following {
+            calls: Calls::standalone(CALL_TIMEOUT),
+            is_fixed: fixed.is_some(),
+            ha: watch::Sender::new(fixed),
+            master: Mutex::new(None),
+            committed: Mutex::default(),
+            due: Notify::new(),
+        }
+    }
+
+    /// What a name server says of the master. One that is gone is still the one to come back to.
+    pub fn found(&self, found: &Master) {
+        if let Some(addr) = found.addr.as_ref().filter(|addr| !addr.is_empty()) {
+            let mut master = lock(&self.master);
+            if master.as_ref() != Some(addr) {
+                tracing::info!(master = addr, "master found");
+                *master = Some(addr.clone());
+                self.due.notify_one();
+            }
+        }
+        let ha = found.ha_server_addr.as_ref().filter(|addr| !addr.is_empty() && !self.is_fixed);
+        if let Some(ha) = ha {
+            self.ha.send_if_modified(|known| {
+                let is_new = known.as_ref() != Some(ha);
+                if is_new {
+                    *known = Some(ha.clone());
+                }
+                is_new
+            });
+        }
+    }
+
+    /// A consumer has committed an offset here.
+    pub fn committed(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
+        /// More than any cluster's groups have queues.
+        const COMMITTED_MAX: usize = 1_000_000;
+        let mut committed = lock(&self.committed);
+        if committed.len() < COMMITTED_MAX {
+            committed.insert((group.to_owned(), topic.to_owned(), queue_id), offset);
+        }
+    }
+
+    fn master(&self) -> Option<String> {
+        lock(&self.master).clone()
+    }
+
+    async fn fetch<T: DeserializeOwned>(&self, master: &str, code: RequestCode) -> Result<T, CallError> {
+        let answer = self.calls.succeed(master, code, &(), bytes::Bytes::new()).await?;
+        compat::json::from_slice(&answer.body)
+            .map_err(|error| CallError::Malformed { addr: master.to_owned(), reason: error.to_string() })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Follows the master's tables for as long as the broker runs: the body of a slave's task.
+pub async fn keep_synced(broker: Arc<Broker>) {
+    let mut is_well = true;
+    loop {
+        // Either way it is time: by the clock, or because the master is back.
+        let _ = tokio::time::timeout(SYNC_EVERY, broker.following.due.notified()).await;
+        let Some(master) = broker.following.master() else { continue };
+        let result = sync(&broker, &master).await;
+        match &result {
+            Ok(()) if is_well => {}
+            Ok(()) => tracing::info!(master, "master's tables are followed again"),
+            // Once: a master that is away is away for some time.
+            Err(error) if is_well => {
+                tracing::warn!(master, %error, "master's tables not followed, tried again");
+            }
+            Err(_) => {}
+        }
+        is_well = result.is_ok();
+    }
+}
+
+/// One look at all tables; one that cannot be had does not stop the others.
+async fn sync(broker: &Arc<Broker>, master: &str) -> Result<(), CallError> {
+    let following = &broker.following;
+    let topics = following.fetch::<TopicConfigSerializeWrapper>(master, RequestCode::GetAllTopicConfig).await;
+    let groups =
+        following.fetch::<SubscriptionGroupWrapper>(master, RequestCode::GetAllSubscriptiongroupConfig).await;
+    let delays = following.fetch::<DelayOffsetSerializeWrapper>(master, RequestCode::GetAllDelayOffset).await;
+    let offsets = sync_offsets(broker, master).await;
+    let mut first_error = offsets.err();
+    match topics {
+        Ok(table) if table.data_version != broker.topics.version() => broker.topics.replace(table),
+        Ok(_) => {}
+        Err(error) => first_error = Some(error),
+    }
+    match groups {
+        Ok(table) if table.data_version != broker.groups.version() => broker.groups.replace(table),
+        Ok(_) => {}
+        Err(error) => first_error = Some(error),
+    }
+    match delays {
+        Ok(table) => broker.schedule.replace(table),
+        // Java's master without delayed messages has no such table to give.
+        Err(CallError::Malformed { .. }) => {}
+        Err(error) => first_error = Some(error),
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+/// Consumers that committed here while the master was away must not be sent back when it returns: it is told first.
+async fn sync_offsets(broker: &Arc<Broker>, master: &str) -> Result<(), CallError> {
+    let following = &broker.following;
+    let mut table =
+        following.fetch::<ConsumerOffsetSerializeWrapper>(master, RequestCode::GetAllConsumerOffset).await?;
+    let committed = lock(&following.committed).clone();
+    for ((group, topic, queue_id), offset) in committed {
+        let key = format!("{topic}@{group}");
+        let queues = table.offset_table.entry(key).or_default();
+        if queues.get(&queue_id).is_none_or(|known| *known < offset) {
+            let header = UpdateConsumerOffsetRequestHeader {
+                consumer_group: group.clone(),
+                topic: topic.clone(),
+                queue_id,
+                commit_offset: offset,
+            };
+            following.calls.update_consumer_offset(master, &header).await?;
+            tracing::info!(
+                group,
+                topic,
+                queue_id,
+                offset,
+                "offset that was committed here told to the master"
+            );
+            queues.insert(queue_id, offset);
+        }
+        let mut committed = lock(&following.committed);
+        let key = (group, topic, queue_id);
+        // Unless it has moved on meanwhile.
+        if committed.get(&key) == Some(&offset) {
+            committed.remove(&key);
+        }
+    }
+    broker.offsets.merge(table);
+    Ok(())
+}
+
+/// The slave's link to its master, for `ha`.
+pub struct Link(pub Weak<Broker>);
+
+impl Target for Link {
+    fn master(&self) -> watch::Receiver<Option<String>> {
+        match self.0.upgrade() {
+            Some(broker) => broker.following.ha.subscribe(),
+            None => watch::Sender::new(None).subscribe(),
+        }
+    }
+
+    fn connected(&self) {
+        if let Some(broker) = self.0.upgrade() {
+            broker.following.due.notify_one();
+        }
+    }
+}
+
+/// Who may follow this broker: those of `haAllowedAddrs`; without any, those that the name servers know as its slaves.
+pub struct Allowed(pub Weak<Broker>);
+
+impl Peers for Allowed {
+    fn may_follow(&self, ip: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        Box::pin(async move {
+            let broker = self.0.upgrade().ok_or("the broker stops")?;
+            let listed: Vec<&str> = broker
+                .config
+                .ha_allowed_addrs
+                .split([',', ';'])
+                .map(str::trim)
+                .filter(|it| !it.is_empty())
+                .collect();
+            if !listed.is_empty() {
+                let is_listed = listed.iter().any(|listed| listed.parse() == Ok(ip));
+                return if is_listed { Ok(()) } else { Err(format!("{ip} is not in haAllowedAddrs")) };
+            }
+            if broker.registrar.name_servers().is_empty() {
+                return Ok(());
+            }
+            let slaves = broker.registrar.slaves_of(&broker.config.broker_name).await;
+            if slaves.iter().any(|addr| host_of(addr) == Some(ip)) {
+                return Ok(());
+            }
+            Err(format!(
+                "no slave of {} is registered with the address {ip}, only {slaves:?}; if it is one, name it in haAllowedAddrs",
+                broker.config.broker_name
+            ))
+        })
+    }
+}
+
+fn host_of(addr: &str) -> Option<IpAddr> {
+    addr.rsplit_once(':')?.0.parse().ok()
+}

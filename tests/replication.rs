@@ -1,0 +1,392 @@
+//! Master and slave of ours: the log and the tables follow, a synchronous master waits, who is no slave does no harm, and
+//! logs that have gone apart are not mixed. Java's masters and slaves are in `interop-tests`.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use rocketmq::broker::Configs;
+use rocketmq::config::store::BrokerRole;
+use rocketmq::namesrv;
+use rocketmq::protocol::request_code::RequestCode;
+use rocketmq::remoting::Command;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use self::common::broker::{Client, Fixture};
+
+const WAIT: Duration = Duration::from_secs(30);
+
+fn until(what: &str, mut look: impl FnMut() -> bool) {
+    let end = Instant::now() + WAIT;
+    while !look() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+fn master_of(role: BrokerRole) -> impl Fn(&mut Configs) + 'static {
+    move |configs: &mut Configs| configs.store.broker_role = role
+}
+
+/// A slave of a broker on that address.
+fn slave_of(ha: SocketAddr) -> impl Fn(&mut Configs) + 'static {
+    move |configs: &mut Configs| {
+        configs.store.broker_role = BrokerRole::Slave;
+        configs.broker.broker_id = 1;
+        configs.store.ha_master_address = ha.to_string();
+        configs.store.ha_send_heartbeat_interval = 500;
+    }
+}
+
+fn end(fixture: &Fixture) -> i64 {
+    fixture.running().broker().store.max_commit_log_offset()
+}
+
+fn follows(slave: &Fixture, master: &Fixture) {
+    until("the slave has the master's log", || end(slave) == end(master));
+    let bytes = |fixture: &Fixture| {
+        let store = &fixture.running().broker().store;
+        let mut bytes = Vec::new();
+        let from = store.min_commit_log_offset().max(0);
+        while let Some(data) = store.log_data(from + bytes.len() as i64, usize::MAX) {
+            bytes.extend_from_slice(&data);
+        }
+        (from, bytes)
+    };
+    assert!(bytes(slave) == bytes(master), "both logs are the same");
+}
+
+fn send(client: &mut Client, properties: &str, body: &str) -> Command {
+    let fields = [
+        ("a", "p"),
+        ("b", "T"),
+        ("c", "TBW102"),
+        ("d", "1"),
+        ("e", "0"),
+        ("f", "0"),
+        ("g", "1"),
+        ("h", "0"),
+        ("i", properties),
+    ];
+    client.call(RequestCode::SendMessageV2, &fields, body)
+}
+
+fn slaves(master: &Fixture) -> usize {
+    master.running().broker().store.replicas().count()
+}
+
+#[test]
+fn a_slave_follows_serves_pulls_and_takes_nothing() {
+    let master = Fixture::new();
+    let ha = master.running().ha_addr();
+    for number in 0..100 {
+        master.put("T", number % 4, &"x".repeat(number as usize * 30));
+    }
+    let mut slave = Fixture::on(tempfile::tempdir().unwrap(), "", slave_of(ha));
+    follows(&slave, &master);
+    for number in 0..100 {
+        master.put("T", number % 4, "while it runs");
+    }
+    follows(&slave, &master);
+    // Away for a while.
+    slave.stop();
+    master.put("T", 0, "while it is away");
+    slave.start();
+    follows(&slave, &master);
+    until("queues follow the log", || slave.running().broker().store.max_offset("T", 0) == 51);
+    let mut client = slave.connect();
+    let answer = send(&mut client, "", "x");
+    assert_eq!(answer.code, 14, "{:?}", answer.remark);
+    slave
+        .running()
+        .broker()
+        .topics
+        .update(rocketmq::protocol::body::topic::TopicConfig::new("T", 4, 4, 6))
+        .unwrap();
+    let fields = [
+        ("consumerGroup", "g"),
+        ("topic", "T"),
+        ("queueId", "0"),
+        ("queueOffset", "50"),
+        ("maxMsgNums", "32"),
+        ("sysFlag", "4"),
+        ("commitOffset", "0"),
+        ("suspendTimeoutMillis", "0"),
+        ("subscription", "*"),
+        ("subVersion", "1"),
+    ];
+    let answer = client.call(RequestCode::PullMessage, &fields, "");
+    assert_eq!(answer.code, 0);
+    let message = rocketmq::protocol::message::messages(&answer.body).next().unwrap().unwrap();
+    assert_eq!(message.body, b"while it is away");
+}
+
+#[test]
+fn several_slaves_and_one_behind_another() {
+    let master = Fixture::new();
+    let ha = master.running().ha_addr();
+    let first = Fixture::on(tempfile::tempdir().unwrap(), "", slave_of(ha));
+    let second = Fixture::on(tempfile::tempdir().unwrap(), "", slave_of(ha));
+    let third = Fixture::on(tempfile::tempdir().unwrap(), "", slave_of(first.running().ha_addr()));
+    for number in 0..300 {
+        master.put("T", 0, &number.to_string());
+    }
+    for slave in [&first, &second, &third] {
+        follows(slave, &master);
+    }
+    assert_eq!((slaves(&master), slaves(&first)), (2, 1));
+}
+
+#[test]
+fn a_synchronous_master_waits_for_a_slave_or_says_that_there_is_none() {
+    let master = Fixture::with(master_of(BrokerRole::SyncMaster));
+    let mut client = master.connect();
+    client.create_topic("T", "1");
+    assert_eq!(send(&mut client, "", "alone").code, 11);
+    assert_eq!(send(&mut client, "WAIT\u{1}false\u{2}", "does not wait").code, 0);
+    let mut slave = Fixture::on(tempfile::tempdir().unwrap(), "", slave_of(master.running().ha_addr()));
+    follows(&slave, &master);
+    for _ in 0..50 {
+        let answer = send(&mut client, "", "both have it");
+        assert_eq!(answer.code, 0);
+        // Stored means: there, too, when the sender hears of it.
+        assert_eq!(end(&slave), end(&master));
+    }
+    slave.stop();
+    until("the slave is gone", || slaves(&master) == 0);
+    assert_eq!(send(&mut client, "", "alone again").code, 11);
+    slave.start();
+    follows(&slave, &master);
+    assert_eq!(send(&mut client, "", "both again").code, 0);
+}
+
+/// #1155, #3015: eight bytes of noise on the port made a synchronous master answer for a slave that was none.
+#[test]
+fn issues_1155_3015_noise_is_no_slave() {
+    let master = Fixture::with(|configs| {
+        configs.store.broker_role = BrokerRole::SyncMaster;
+        configs.store.sync_flush_timeout = 300;
+    });
+    let mut client = master.connect();
+    client.create_topic("T", "1");
+    send(&mut client, "", "first");
+    let end = end(&master);
+    let connect = || {
+        let stream = TcpStream::connect(master.running().ha_addr()).unwrap();
+        stream.set_read_timeout(Some(WAIT)).unwrap();
+        stream
+    };
+    // More than there is, negative, garbage.
+    for noise in [end + 1, i64::MAX, -1, i64::MIN, 0x4745_5420_2f20_4854] {
+        let mut stream = connect();
+        stream.write_all(&noise.to_be_bytes()).unwrap();
+        assert_eq!(stream.read(&mut [0; 64]).unwrap_or(0), 0, "{noise}: closed without a word");
+    }
+    // One that begins well, and then acknowledges what it was never sent.
+    let mut stream = connect();
+    stream.write_all(&end.to_be_bytes()).unwrap();
+    until("it counts as connected", || slaves(&master) == 1);
+    stream.write_all(&(end + 1_000_000).to_be_bytes()).unwrap();
+    until("it is thrown out", || slaves(&master) == 0);
+    assert_eq!(send(&mut client, "", "alone").code, 11);
+    // One that never acknowledges.
+    let mut stream = connect();
+    stream.write_all(&end.to_be_bytes()).unwrap();
+    until("it counts as connected", || slaves(&master) == 1);
+    assert_eq!(send(&mut client, "", "not acknowledged").code, 12);
+}
+
+#[test]
+fn only_listed_addresses_follow() {
+    let master = Fixture::with(|configs| configs.broker.ha_allowed_addrs = "10.1.2.3, 10.1.2.4".to_owned());
+    let mut stream = TcpStream::connect(master.running().ha_addr()).unwrap();
+    stream.set_read_timeout(Some(WAIT)).unwrap();
+    stream.write_all(&0_i64.to_be_bytes()).unwrap();
+    assert_eq!(stream.read(&mut [0; 64]).unwrap_or(0), 0);
+    let listed = Fixture::with(|configs| configs.broker.ha_allowed_addrs = "10.1.2.3;127.0.0.1".to_owned());
+    listed.put("T", 0, "x");
+    let slave = Fixture::on(tempfile::tempdir().unwrap(), "", slave_of(listed.running().ha_addr()));
+    follows(&slave, &listed);
+}
+
+/// A name server, on a runtime of its own.
+struct NameServer {
+    _folder: TempDir,
+    runtime: Runtime,
+    running: Option<namesrv::Running>,
+}
+
+impl NameServer {
+    fn new() -> NameServer {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let mut configs =
+            namesrv::Configs { bind_ip: IpAddr::V4(Ipv4Addr::LOCALHOST), ..namesrv::Configs::default() };
+        configs.server.listen_port = 0;
+        configs.namesrv.kv_config_path = folder.path().join("kvConfig.json").to_str().unwrap().to_owned();
+        let running = runtime.block_on(namesrv::start(configs)).unwrap();
+        NameServer { _folder: folder, runtime, running: Some(running) }
+    }
+
+    fn addr(&self) -> String {
+        self.running.as_ref().unwrap().addr().to_string()
+    }
+}
+
+impl Drop for NameServer {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.runtime.block_on(running.stop());
+        }
+    }
+}
+
+fn registered_slave(configs: &mut Configs) {
+    configs.store.broker_role = BrokerRole::Slave;
+    configs.broker.broker_id = 1;
+}
+
+#[test]
+fn tables_follow_and_offsets_that_were_committed_at_the_slave_are_kept() {
+    let name_server = NameServer::new();
+    let mut master = Fixture::registered_with(&name_server.addr());
+    let mut client = master.connect();
+    assert_eq!(client.create_topic("T", "3").0, 0);
+    client.heart_beat("a", "g", &["T"]);
+    client.told_of();
+    let commit = |client: &mut Client, offset: &str| {
+        let fields = [("consumerGroup", "g"), ("topic", "T"), ("queueId", "1"), ("commitOffset", offset)];
+        client.json(RequestCode::UpdateConsumerOffset, &fields, &Value::Null);
+    };
+    commit(&mut client, "3");
+    (0..10).for_each(|number| assert!(master.put("T", 1, &number.to_string()) >= 0));
+    let slave = Fixture::on(tempfile::tempdir().unwrap(), &name_server.addr(), registered_slave);
+    follows(&slave, &master);
+    let at_slave = || slave.running().broker();
+    until("topics follow", || at_slave().topics.get("T").is_some_and(|topic| topic.write_queue_nums == 3));
+    until("groups follow", || at_slave().groups.get("g").is_some());
+    until("offsets follow", || at_slave().offsets.query("g", "T", 1) == Some(3));
+    // #1094: the master goes, its consumers commit at the slave, and the master comes back.
+    master.stop();
+    let mut consumer = slave.connect();
+    commit(&mut consumer, "7");
+    master.start();
+    until("the master is told", || master.running().broker().offsets.query("g", "T", 1) == Some(7));
+    assert_eq!(at_slave().offsets.query("g", "T", 1), Some(7));
+}
+
+/// A master that the test speaks for.
+struct FakeMaster(TcpListener);
+
+impl FakeMaster {
+    /// The next connection, and what the slave wants.
+    fn accept(&self) -> (TcpStream, i64) {
+        let (mut stream, _) = self.0.accept().unwrap();
+        stream.set_read_timeout(Some(WAIT)).unwrap();
+        let mut wish = [0; 8];
+        stream.read_exact(&mut wish).unwrap();
+        (stream, i64::from_be_bytes(wish))
+    }
+}
+
+fn frame(offset: i64, bytes: &[u8]) -> Vec<u8> {
+    [&offset.to_be_bytes()[..], &(bytes.len() as u32).to_be_bytes(), bytes].concat()
+}
+
+/// The other side hangs up; what it says before does not matter.
+fn is_closed(mut stream: TcpStream) -> bool {
+    match std::io::copy(&mut stream, &mut std::io::sink()) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+/// #3388, and what has no number: a slave whose log is not the beginning of its master's is not filled up with bytes
+/// that do not belong behind it, however long either log is.
+#[test]
+fn issue_3388_logs_that_have_gone_apart_are_not_mixed() {
+    let other = Fixture::new();
+    (0..100).for_each(|number| assert!(other.put("T", 0, &format!("of another {number:03}")) >= 0));
+    let (before, log) =
+        (end(&other), other.running().broker().store.log_data(0, usize::MAX).unwrap().to_vec());
+    other.put("T", 0, "one more");
+    let more = other.running().broker().store.log_data(before, usize::MAX).unwrap().to_vec();
+    drop(other);
+    // The same without the last one.
+    let master = FakeMaster(TcpListener::bind("127.0.0.1:0").unwrap());
+    let slave = Fixture::on(tempfile::tempdir().unwrap(), "", slave_of(master.0.local_addr().unwrap()));
+    let (mut stream, wish) = master.accept();
+    assert_eq!(wish, 0);
+    stream.write_all(&frame(0, &log)).unwrap();
+    until("it has the first part", || end(&slave) == before);
+    drop(stream);
+
+    let (mut stream, wish) = master.accept();
+    assert_eq!(wish, 1, "its last bytes once more; 0 would be the wish of an empty log");
+    let mut changed = log[1..].to_vec();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    stream.write_all(&frame(1, &changed)).unwrap();
+    stream.write_all(&frame(before, &more)).unwrap();
+    assert!(is_closed(stream));
+
+    // Shorter than the slave's.
+    let (mut stream, _) = master.accept();
+    stream.write_all(&frame(1, &log[1..500])).unwrap();
+    stream.write_all(&[frame(500, b""), frame(500, b"")].concat()).unwrap();
+    assert!(is_closed(stream));
+
+    // From somewhere else than was asked for, and a frame without end.
+    let (mut stream, _) = master.accept();
+    stream.write_all(&frame(before, &more)).unwrap();
+    assert!(is_closed(stream));
+    let (mut stream, _) = master.accept();
+    stream.write_all(&[&1_i64.to_be_bytes()[..], &u32::MAX.to_be_bytes()].concat()).unwrap();
+    assert!(is_closed(stream));
+    assert_eq!(end(&slave), before, "nothing of all that was taken");
+
+    // The right one, cut anywhere; then it says how far it is.
+    let (mut stream, _) = master.accept();
+    for (index, piece) in log[1..].chunks(777).enumerate() {
+        stream.write_all(&frame(1 + index as i64 * 777, piece)).unwrap();
+    }
+    stream.write_all(&frame(before, &more)).unwrap();
+    let mut ack = [0; 8];
+    until("it acknowledges", || {
+        stream.read_exact(&mut ack).unwrap();
+        i64::from_be_bytes(ack) == before + more.len() as i64
+    });
+    assert_eq!(end(&slave), before + more.len() as i64);
+}
+
+/// A master that has lost something, or was emptied: the slave is not cut, and not mixed with what the master gets later.
+#[test]
+fn a_slave_ahead_of_its_master_is_refused() {
+    let mut master = Fixture::new();
+    (0..100).for_each(|number| assert!(master.put("T", 0, &number.to_string()) >= 0));
+    let mut slave = Fixture::on(tempfile::tempdir().unwrap(), "", slave_of(master.running().ha_addr()));
+    follows(&slave, &master);
+    let before = end(&slave);
+    slave.stop();
+    master.stop();
+    let emptied = Fixture::new();
+    let ha = emptied.running().ha_addr();
+    let folder = std::mem::replace(&mut slave.folder, tempfile::tempdir().unwrap());
+    let slave = Fixture::on(folder, "", slave_of(ha));
+    let store = &emptied.running().broker().store;
+    // Every attempt of the slave's is one that the master sees come and go.
+    for _ in 0..2 {
+        (0..200).for_each(|number| assert!(emptied.put("T", 0, &format!("grows {number}")) >= 0));
+        until("it tries", || store.replicas().count() == 1);
+        until("it gives up", || store.replicas().count() == 0);
+    }
+    assert!(end(&emptied) > before);
+    assert_eq!(end(&slave), before);
+}
