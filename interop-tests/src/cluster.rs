@@ -1,5 +1,6 @@
-//! One name server and one broker on free ports of loopback: stock Java, ours, or one of each. Both kinds take the
-//! same settings and answer the same questions, so a test names the kind and is otherwise the same.
+//! One name server and one broker, or two, on free ports of loopback: stock Java, ours, or one of each. Both kinds
+//! take the same settings and answer the same questions, so a test names the kind and is otherwise the same. A broker
+//! can be killed and started again on its port and its data directory.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,8 +22,9 @@ const BUILD_LIMIT: Duration = Duration::from_secs(900);
 /// Ports are free when we look and may be taken when the server looks.
 const ATTEMPTS: usize = 3;
 
-/// Name of the broker and of its cluster in every test.
+/// Name of the broker and of its cluster in every test, and of the second broker where there is one.
 pub const BROKER_NAME: &str = "broker-a";
+pub const SECOND_BROKER_NAME: &str = "broker-b";
 pub const CLUSTER_NAME: &str = "DefaultCluster";
 
 /// Whose server.
@@ -39,6 +41,8 @@ pub struct Plan {
     pub broker: Side,
     /// Both of ours in one process (`rocketmq standalone`).
     pub standalone: bool,
+    /// A second broker of the same kind, with a data directory of its own.
+    pub two_brokers: bool,
     /// Servers use ROCKETMQ headers instead of JSON.
     pub rocketmq_headers: bool,
     /// Data directory; a fresh one of the cluster's own where none is named.
@@ -54,6 +58,7 @@ impl Plan {
             namesrv,
             broker,
             standalone: false,
+            two_brokers: false,
             rocketmq_headers: false,
             store: None,
             broker_settings: Vec::new(),
@@ -63,6 +68,11 @@ impl Plan {
     /// Ours in one process.
     pub fn standalone() -> Plan {
         Plan { standalone: true, ..Plan::of(Side::Ours, Side::Ours) }
+    }
+
+    /// With a second broker in the cluster, [`SECOND_BROKER_NAME`].
+    pub fn two_brokers(self) -> Plan {
+        Plan { two_brokers: true, ..self }
     }
 
     /// Servers use ROCKETMQ headers.
@@ -82,15 +92,35 @@ impl Plan {
     }
 }
 
-/// A running name server with a broker that has registered. Dropping it kills both.
+/// A broker's place, which outlives its process.
+#[derive(Debug, Clone)]
+pub struct Broker {
+    pub name: &'static str,
+    pub addr: SocketAddr,
+    pub store: PathBuf,
+}
+
+/// A running name server with a broker that has registered, or two. Dropping it kills them all.
 #[derive(Debug)]
 pub struct Cluster {
-    /// In the order in which they stop: the broker first, so that it can unregister.
-    processes: Vec<Process>,
+    /// In the order in which they stop, the brokers first, so that they can unregister; each with its name.
+    processes: Vec<(&'static str, Process)>,
     pub namesrv_addr: SocketAddr,
+    /// Of the first broker.
     pub broker_addr: SocketAddr,
+    /// Of the first broker.
     pub store: PathBuf,
+    /// The broker, or both.
+    pub brokers: Vec<Broker>,
+    plan: Plan,
     home: TempDir,
+}
+
+impl Broker {
+    fn at(name: &'static str, store: PathBuf) -> Broker {
+        // The VIP port lies two below, replication one above.
+        Broker { name, addr: (Ipv4Addr::LOCALHOST, free_port(2, 1)).into(), store }
+    }
 }
 
 impl Cluster {
@@ -110,53 +140,84 @@ impl Cluster {
     pub fn try_start(plan: &Plan) -> Result<Cluster, String> {
         let home = tempfile::tempdir().expect("a folder for the servers");
         let namesrv_port = free_port(0, 0);
-        // The VIP port lies two below, replication one above.
-        let broker_port = free_port(2, 1);
         let store = plan.store.clone().unwrap_or_else(|| home.path().join("store"));
+        let mut brokers = vec![Broker::at(BROKER_NAME, store.clone())];
+        if plan.two_brokers {
+            brokers.push(Broker::at(SECOND_BROKER_NAME, home.path().join("store-b")));
+        }
         let mut cluster = Cluster {
             processes: Vec::new(),
             namesrv_addr: (Ipv4Addr::LOCALHOST, namesrv_port).into(),
-            broker_addr: (Ipv4Addr::LOCALHOST, broker_port).into(),
+            broker_addr: brokers[0].addr,
             store,
+            brokers,
+            plan: plan.clone(),
             home,
         };
         if plan.standalone {
-            cluster.spawn_standalone(plan);
+            cluster.spawn_standalone();
         } else {
-            cluster.spawn_namesrv(plan);
+            cluster.spawn_namesrv();
             // Java's broker tries to register once at its start and then only 10 s later.
             cluster.await_namesrv()?;
-            cluster.spawn_broker(plan);
+            for broker in cluster.brokers.clone() {
+                cluster.spawn_broker(&broker);
+            }
         }
-        cluster.await_broker()?;
+        for broker in cluster.brokers.clone() {
+            cluster.await_broker(&broker)?;
+        }
         Ok(cluster)
     }
 
-    fn spawn_namesrv(&mut self, plan: &Plan) {
+    /// Kills the first broker as `kill -9` does; the name server goes on.
+    pub fn kill_broker(&mut self) {
+        let name = self.brokers[0].name;
+        let at = self.processes.iter().position(|(of, _)| *of == name).expect("a broker that runs by itself");
+        self.processes.remove(at).1.kill();
+    }
+
+    /// Starts the first broker again, on its port and its data directory, and waits until it answers.
+    pub fn start_broker(&mut self) {
+        let broker = self.brokers[0].clone();
+        let mut last = String::new();
+        // Somebody's outgoing connection may have its port for a moment.
+        for _ in 0..ATTEMPTS {
+            self.spawn_broker(&broker);
+            match self.await_broker(&broker) {
+                Ok(()) => return,
+                Err(why) => last = why,
+            }
+            self.kill_broker();
+        }
+        panic!("{} did not start again in {ATTEMPTS} attempts: {last}", broker.name);
+    }
+
+    fn spawn_namesrv(&mut self) {
         let home = self.folder("namesrv");
         let conf = home.join("namesrv.properties");
         fs::write(&conf, format!("listenPort={}\n", self.namesrv_addr.port())).expect("the folder is ours");
-        let mut command = match plan.namesrv {
+        let mut command = match self.plan.namesrv {
             Side::Java => java::command("org.apache.rocketmq.namesrv.NamesrvStartup", &home),
             Side::Ours => ours("namesrv", &home),
         };
         command.arg("-c").arg(conf);
-        self.spawn(plan, "name server", command, &home);
+        self.spawn("namesrv", command, &home);
     }
 
-    fn spawn_broker(&mut self, plan: &Plan) {
-        let home = self.folder("broker");
+    fn spawn_broker(&mut self, broker: &Broker) {
+        let home = self.folder(broker.name);
         let conf = home.join("broker.conf");
-        fs::write(&conf, self.broker_conf(plan)).expect("the folder is ours");
-        let mut command = match plan.broker {
+        fs::write(&conf, self.broker_conf(broker)).expect("the folder is ours");
+        let mut command = match self.plan.broker {
             Side::Java => java::command("org.apache.rocketmq.broker.BrokerStartup", &home),
             Side::Ours => ours("broker", &home),
         };
         command.arg("-c").arg(conf);
-        self.spawn(plan, "broker", command, &home);
+        self.spawn(broker.name, command, &home);
     }
 
-    fn spawn_standalone(&mut self, plan: &Plan) {
+    fn spawn_standalone(&mut self) {
         let home = self.folder("standalone");
         let mut command = ours("standalone", &home);
         command
@@ -166,28 +227,28 @@ impl Cluster {
             .args(["--broker-port", &self.broker_addr.port().to_string()])
             // The other kinds have this name, and what mqadmin prints of them is compared.
             .arg(format!("brokerName={BROKER_NAME}"));
-        self.spawn(plan, "standalone", command, &home);
+        self.spawn("standalone", command, &home);
     }
 
-    fn spawn(&mut self, plan: &Plan, name: &str, mut command: Command, home: &Path) {
+    fn spawn(&mut self, name: &'static str, mut command: Command, home: &Path) {
         command.current_dir(home).env("HOME", home).env_remove("NAMESRV_ADDR");
-        command.env("ROCKETMQ_SERIALIZE_TYPE", if plan.rocketmq_headers { "ROCKETMQ" } else { "JSON" });
-        self.processes.insert(0, Process::start(name, command, &home.join("printed")));
+        command.env("ROCKETMQ_SERIALIZE_TYPE", if self.plan.rocketmq_headers { "ROCKETMQ" } else { "JSON" });
+        self.processes.insert(0, (name, Process::start(name, command, &home.join("printed"))));
     }
 
-    fn broker_conf(&self, plan: &Plan) -> String {
-        let store = self.store.display();
+    fn broker_conf(&self, broker: &Broker) -> String {
+        let (name, store) = (broker.name, broker.store.display());
         let mut conf = format!(
-            "brokerClusterName={CLUSTER_NAME}\nbrokerName={BROKER_NAME}\nbrokerId=0\nbrokerIP1=127.0.0.1\n\
+            "brokerClusterName={CLUSTER_NAME}\nbrokerName={name}\nbrokerId=0\nbrokerIP1=127.0.0.1\n\
              namesrvAddr={}\nlistenPort={}\nstorePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n",
             self.namesrv_addr,
-            self.broker_addr.port(),
+            broker.addr.port(),
         );
-        if plan.broker == Side::Java {
+        if self.plan.broker == Side::Java {
             // By default it turns away what waited for 200 ms, which a busy machine brings about.
             conf.push_str("waitTimeMillsInSendQueue=30000\n");
         }
-        for (key, value) in &plan.broker_settings {
+        for (key, value) in &self.plan.broker_settings {
             conf.push_str(&format!("{key}={value}\n"));
         }
         conf
@@ -206,8 +267,8 @@ impl Cluster {
         })
     }
 
-    fn await_broker(&mut self) -> Result<(), String> {
-        let (namesrv, broker) = (self.namesrv_addr, self.broker_addr);
+    fn await_broker(&mut self, broker: &Broker) -> Result<(), String> {
+        let (namesrv, broker) = (self.namesrv_addr, broker.addr);
         self.wait_until("the broker to register and answer", || {
             let known = rpc::ask(namesrv, rpc::GET_BROKER_CLUSTER_INFO, serde_json::json!({}));
             let known = known.is_ok_and(|it| String::from_utf8_lossy(&it.body).contains(&broker.to_string()));
@@ -220,7 +281,7 @@ impl Cluster {
     fn wait_until(&mut self, what: &str, mut look: impl FnMut() -> bool) -> Result<(), String> {
         let processes = &mut self.processes;
         let found = wait_for(START_LIMIT, || {
-            let ended = processes.iter_mut().find_map(|it| it.has_ended());
+            let ended = processes.iter_mut().find_map(|(_, it)| it.has_ended());
             if let Some(status) = ended {
                 return Some(Err(format!("a server ended ({status}) while we waited for {what}")));
             }
@@ -233,13 +294,13 @@ impl Cluster {
 
     /// What the servers have printed.
     pub fn printed(&self) -> String {
-        self.processes.iter().map(Process::printed).collect::<Vec<_>>().join("\n--\n")
+        self.processes.iter().map(|(_, it)| it.printed()).collect::<Vec<_>>().join("\n--\n")
     }
 
     /// Stops the servers as an operator does and hands back the data directory, which lives as long as the test
     /// named it, else as long as the returned folder.
     pub fn stop(mut self) -> (PathBuf, TempDir) {
-        for process in self.processes.drain(..) {
+        for (_, process) in self.processes.drain(..) {
             process.stop(STOP_LIMIT);
         }
         (self.store, self.home)
@@ -247,7 +308,7 @@ impl Cluster {
 
     /// Kills both at once, as `kill -9` or the kernel does; the data directory stays where it was named.
     pub fn kill(mut self) {
-        for process in self.processes.drain(..) {
+        for (_, process) in self.processes.drain(..) {
             process.kill();
         }
     }

@@ -21,10 +21,23 @@ pub const GET_BROKER_RUNTIME_INFO: i32 = 28;
 /// GET_MAX_OFFSET: any broker answers it.
 pub const GET_MAX_OFFSET: i32 = 30;
 
+/// QUERY_CONSUMER_OFFSET and UPDATE_CONSUMER_OFFSET.
+pub const QUERY_CONSUMER_OFFSET: i32 = 14;
+pub const UPDATE_CONSUMER_OFFSET: i32 = 15;
+/// GET_CONSUMER_LIST_BY_GROUP.
+pub const GET_CONSUMER_LIST_BY_GROUP: i32 = 38;
+/// GET_ALL_DELAY_OFFSET.
+pub const GET_ALL_DELAY_OFFSET: i32 = 45;
+
+/// Flag of a request that wants no answer.
+const ONE_WAY: i32 = 2;
+
 /// What a server answered.
 #[derive(Debug)]
 pub struct Answer {
     pub code: i64,
+    /// Of a JSON header only.
+    pub ext_fields: Value,
     pub body: Vec<u8>,
     /// Whether the answer has a ROCKETMQ header.
     pub is_binary: bool,
@@ -32,10 +45,23 @@ pub struct Answer {
 
 /// Asks and waits for the answer.
 pub fn ask(addr: SocketAddr, code: i32, ext_fields: Value) -> io::Result<Answer> {
+    let mut socket = send(addr, code, 0, ext_fields)?;
+    let length = read_length(&mut socket)?;
+    let mut answer = vec![0; length];
+    socket.read_exact(&mut answer)?;
+    parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a frame"))
+}
+
+/// Sends a request that nobody answers.
+pub fn tell(addr: SocketAddr, code: i32, ext_fields: Value) -> io::Result<()> {
+    send(addr, code, ONE_WAY, ext_fields).map(drop)
+}
+
+fn send(addr: SocketAddr, code: i32, flag: i32, ext_fields: Value) -> io::Result<TcpStream> {
     let mut socket = TcpStream::connect_timeout(&addr, LIMIT)?;
     socket.set_read_timeout(Some(LIMIT))?;
     let header = serde_json::json!({
-        "code": code, "extFields": ext_fields, "flag": 0, "language": "JAVA", "opaque": 1,
+        "code": code, "extFields": ext_fields, "flag": flag, "language": "JAVA", "opaque": 1,
         "serializeTypeCurrentRPC": "JSON", "version": 273,
     });
     let header = header.to_string();
@@ -44,11 +70,7 @@ pub fn ask(addr: SocketAddr, code: i32, ext_fields: Value) -> io::Result<Answer>
     frame.extend_from_slice(&(header.len() as u32).to_be_bytes());
     frame.extend_from_slice(header.as_bytes());
     socket.write_all(&frame)?;
-
-    let length = read_length(&mut socket)?;
-    let mut answer = vec![0; length];
-    socket.read_exact(&mut answer)?;
-    parse(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a frame"))
+    Ok(socket)
 }
 
 fn read_length(socket: &mut TcpStream) -> io::Result<usize> {
@@ -67,10 +89,13 @@ fn parse(answer: &[u8]) -> Option<Answer> {
     let (word, rest) = answer.split_first_chunk::<4>()?;
     let header_length = usize::from(word[1]) << 16 | usize::from(word[2]) << 8 | usize::from(word[3]);
     let (header, body) = rest.split_at_checked(header_length)?;
-    let code = match word[0] {
-        0 => serde_json::from_slice::<Value>(header).ok()?.get("code")?.as_i64()?,
-        1 => i64::from(i16::from_be_bytes(*header.first_chunk()?)),
+    let (code, ext_fields) = match word[0] {
+        0 => {
+            let mut header = serde_json::from_slice::<Value>(header).ok()?;
+            (header.get("code")?.as_i64()?, header["extFields"].take())
+        }
+        1 => (i64::from(i16::from_be_bytes(*header.first_chunk()?)), Value::Null),
         _ => return None,
     };
-    Some(Answer { code, body: body.to_vec(), is_binary: word[0] == 1 })
+    Some(Answer { code, ext_fields, body: body.to_vec(), is_binary: word[0] == 1 })
 }

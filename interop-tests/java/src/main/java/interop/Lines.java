@@ -9,13 +9,13 @@ import java.util.TreeMap;
 import java.util.zip.CRC32;
 
 /** One JSON object a line on standard output, keys sorted: what the Rust side reads and compares. */
-final class Lines {
+public final class Lines {
     private static final PrintStream OUT = new PrintStream(System.out, false, StandardCharsets.UTF_8);
 
     private Lines() {
     }
 
-    static void print(Object... namesAndValues) {
+    public static void print(Object... namesAndValues) {
         Map<String, Object> line = new TreeMap<>();
         for (int i = 0; i < namesAndValues.length; i += 2) {
             line.put((String) namesAndValues[i], namesAndValues[i + 1]);
@@ -23,11 +23,11 @@ final class Lines {
         OUT.println(JSON.toJSONString(line, SerializerFeature.MapSortField, SerializerFeature.WriteMapNullValue));
     }
 
-    static void flush() {
+    public static void flush() {
         OUT.flush();
     }
 
-    static long crc(byte[] bytes) {
+    public static long crc(byte[] bytes) {
         CRC32 crc = new CRC32();
         crc.update(bytes);
         return crc.getValue();
