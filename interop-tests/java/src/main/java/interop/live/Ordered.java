@@ -12,7 +12,7 @@ import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageExt;
 
 /**
- * Ordered send NAMESRV TOPIC COUNT KEYS PACE_MICROS: sends numbered messages, each to the queue of its key.
+ * Ordered send NAMESRV TOPIC FROM TO KEYS PACE_MICROS: sends messages with these numbers, each to the queue of its key.
  * Ordered consume NAMESRV GROUP TOPIC: an orderly push consumer that prints what it gets, with a clock that all
  * processes of the machine share.
  */
@@ -26,14 +26,14 @@ public final class Ordered {
     }
 
     private static void send(String[] args) throws Exception {
-        int count = Integer.parseInt(args[3]);
-        int keys = Integer.parseInt(args[4]);
-        long pace = Long.parseLong(args[5]) * 1000;
+        int to = Integer.parseInt(args[4]);
+        int keys = Integer.parseInt(args[5]);
+        long pace = Long.parseLong(args[6]) * 1000;
         DefaultMQProducer producer = new DefaultMQProducer("ordered_send");
         producer.setNamesrvAddr(args[1]);
         producer.setSendMsgTimeout(30_000);
         producer.start();
-        for (int number = 0; number < count; number++) {
+        for (int number = Integer.parseInt(args[3]); number < to; number++) {
             int key = number % keys;
             Message message = new Message(args[2], "", Integer.toString(key),
                 Integer.toString(number).getBytes(StandardCharsets.UTF_8));
@@ -48,7 +48,7 @@ public final class Ordered {
             }
         }
         print("kind", "end");
-        producer.shutdown();
+        Thread.currentThread().join();
     }
 
     private static void consume(String namesrv, String group, String topic) throws Exception {
