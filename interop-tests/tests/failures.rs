@@ -474,8 +474,10 @@ struct Delays {
     lost: BTreeSet<i64>,
     /// Delivered to the topic more than once.
     doubled: usize,
-    /// Beyond the delay, by level; sorted.
+    /// Beyond the delay, when the message came to the consumer, by level; sorted.
     lateness_ms: BTreeMap<i64, Vec<i64>>,
+    /// The same when it came into its topic: what is the broker's own.
+    stored_late_ms: BTreeMap<i64, Vec<i64>>,
 }
 
 /// Sends the same delayed messages to Java's cluster and to ours in turn, and waits until all are delivered; kills both
@@ -518,11 +520,13 @@ fn delays(total: usize, levels: usize, pace_micros: usize, with_kill: bool) -> [
     });
     for (name, it) in ["java", "ours"].iter().zip(&found) {
         println!(
-            "delays, {name}, {total} messages, kill: {with_kill}: {} early, {} lost, {} doubled; lateness in ms:{}",
+            "delays, {name}, {total} messages, kill: {with_kill}: {} early, {} lost, {} doubled; ms late at the \
+             consumer:{} in the topic:{}",
             it.early.len(),
             it.lost.len(),
             it.doubled,
-            percentiles(&it.lateness_ms)
+            percentiles(&it.lateness_ms),
+            percentiles(&it.stored_late_ms)
         );
     }
     for cluster in clusters {
@@ -570,10 +574,11 @@ fn judge(lines: &[Value], name: &str) -> Delays {
             continue;
         }
         found.lateness_ms.entry(level).or_default().push(number(line, "at") - due);
+        found.stored_late_ms.entry(level).or_default().push(number(line, "stored") - due);
     }
     found.lost = of_cluster(lines, "sent", name).map(|it| number(it, "number")).collect();
     found.lost.retain(|it| !numbers.contains(it));
-    for all in found.lateness_ms.values_mut() {
+    for all in found.lateness_ms.values_mut().chain(found.stored_late_ms.values_mut()) {
         all.sort_unstable();
     }
     found
