@@ -385,7 +385,6 @@ fn a_killed_java_broker_forgets_offsets() {
 }
 
 #[test]
-#[ignore = "offsets that were committed since the file was written are lost with a kill; waits for their journal"]
 fn committed_offsets_survive_kills() {
     let falls = offsets(Side::Ours, size(2, 20), &[]);
     assert!(falls.offsets.is_empty() && falls.redelivered.is_empty(), "{falls:?}");
