@@ -551,7 +551,8 @@ fn of_cluster<'a>(lines: &'a [Value], kind: &'a str, name: &'a str) -> impl Iter
 
 /// Where the consumer's messages stood.
 fn places(lines: &[Value], name: &str) -> BTreeSet<(i64, i64)> {
-    of_cluster(lines, "got", name).map(|it| (number(it, "queueId"), number(it, "queueOffset"))).collect()
+    let all = of_cluster(lines, "got", name).chain(of_cluster(lines, "warm", name));
+    all.map(|it| (number(it, "queueId"), number(it, "queueOffset"))).collect()
 }
 
 fn judge(lines: &[Value], name: &str) -> Delays {
