@@ -92,7 +92,7 @@ impl SmallDisk {
             let logs = self.logs.path().display().to_string();
             let said = self.run(&format!(
                 "mkfifo {logs}/boot; HOME={home} ROCKETMQ_LOG_DIR={logs} {program} {args} >{logs}/boot 2>/dev/null & \
-                 broker=$!; head -n 1 {logs}/boot || echo nothing; rm {logs}/boot"
+                 broker=$!; line=$(head -n 1 {logs}/boot); echo ${{line:-nothing}}; rm {logs}/boot"
             ));
             if said.contains("boot success") {
                 return port;

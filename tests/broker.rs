@@ -381,7 +381,7 @@ fn name_servers_are_told_of_start_topics_and_stop() {
         assert_eq!(field("clusterName"), CLUSTER);
         assert_eq!(field("brokerId"), "0");
         assert_eq!(field("brokerAddr"), format!("127.0.0.1:{}", addr.port()));
-        assert_eq!(field("haServerAddr"), format!("127.0.0.1:{}", addr.port() + 1));
+        assert_eq!(field("haServerAddr"), fixture.running().ha_addr().to_string());
     }
     assert_eq!(name_server.topics()["TBW102"]["writeQueueNums"], 8);
     let mut client = fixture.connect();

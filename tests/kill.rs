@@ -41,13 +41,14 @@ impl Drop for Broker {
     }
 }
 
-/// A port that is free together with the one two below. Others may take it before the broker does: then the
-/// broker does not start, and another one is tried.
+/// A port that is free together with the one two below and the one above. Others may take it before the broker does: then
+/// the broker does not start, and another one is tried.
 fn free_port() -> u16 {
     loop {
         let above = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = above.local_addr().unwrap().port();
-        if port > 1024 && TcpListener::bind(("127.0.0.1", port - 2)).is_ok() {
+        let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if (1025..u16::MAX).contains(&port) && is_free(port - 2) && is_free(port + 1) {
             return port;
         }
     }
@@ -123,10 +124,9 @@ fn send(opaque: usize, body: &str) -> Command {
 type Acknowledged = HashMap<String, (i32, i64)>;
 
 /// Sends until the broker is gone; gives what it acknowledged.
-fn load(port: u16, name: &str, acks: &AtomicUsize) -> Acknowledged {
+fn load(mut stream: TcpStream, name: &str, acks: &AtomicUsize) -> Acknowledged {
     let mut acknowledged = Acknowledged::new();
     let body = |number: usize| format!("{name}-{number}-{}", ".".repeat(number * 31 % 400));
-    let mut stream = connect(port);
     let first: Vec<Command> = (0..WINDOW).map(|number| send(number, &body(number))).collect();
     let mut next = WINDOW;
     if write(&mut stream, &first).is_err() {
@@ -153,7 +153,9 @@ fn round(mut broker: Broker, round: usize) -> Acknowledged {
         let (acks, port) = (&acks, broker.port);
         let name = |connection: usize| format!("{round}-{connection}");
         let loads: Vec<_> = (0..CONNECTIONS)
-            .map(|connection| scope.spawn(move || load(port, &name(connection), acks)))
+            // Before the kill, however busy the machine is.
+            .map(|connection| (connection, connect(port)))
+            .map(|(connection, stream)| scope.spawn(move || load(stream, &name(connection), acks)))
             .collect();
         let deadline = Instant::now() + Duration::from_secs(60);
         while acks.load(Ordering::Relaxed) < ACKS {

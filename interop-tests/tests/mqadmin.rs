@@ -13,7 +13,7 @@ const ROUTE_LIMIT: Duration = Duration::from_secs(15);
 
 const TOPIC: &str = "AdminTopic";
 /// Topics that we create and 4.3.0 does not (docs/DIFFERENCES.md).
-const OURS_ONLY: [&str; 2] = ["TBW102", "RMQ_SYS_TRACE_TOPIC"];
+const OURS_ONLY: [&str; 3] = ["TBW102", "RMQ_SYS_TRACE_TOPIC", "_REPLY_TOPIC"];
 
 /// One command and what it printed, masked.
 type Printed = (String, String);

@@ -132,9 +132,15 @@ pub fn port_pair() -> (TcpListener, TcpListener) {
     }
 }
 
-/// A port that was free just now together with the one two below.
+/// A port that was free just now together with the one two below and, for slaves, the one above.
 pub fn free_port() -> u16 {
-    port_pair().1.local_addr().unwrap().port()
+    loop {
+        let (_lower, upper) = port_pair();
+        let port = upper.local_addr().unwrap().port();
+        if port.checked_add(1).is_some_and(|above| TcpListener::bind(("127.0.0.1", above)).is_ok()) {
+            return port;
+        }
+    }
 }
 
 /// Starts a server that `args` describes for a port, and gives its first line. Another program may take the port
