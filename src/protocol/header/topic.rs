@@ -62,7 +62,7 @@ pub struct DeleteSubscriptionGroupRequestHeader {
     /// Group.
     pub group_name: String,
     /// Its offsets go, too. Sent by tools of 4.9 on.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub clean_offset: bool,
 }
 
@@ -91,6 +91,12 @@ fn known_filter_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Topic
     let name = String::deserialize(deserializer)?;
     let unknown = || D::Error::custom(format!("topicFilterType = [{name}] value invalid"));
     TopicFilterType::of_name(&name).ok_or_else(unknown)
+}
+
+/// 4.3.0 does not know such a field: it is sent only where it says something.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[cfg(test)]
