@@ -1,6 +1,6 @@
-//! One name server and one broker, or two, on free ports of loopback: stock Java, ours, or one of each. Both kinds
-//! take the same settings and answer the same questions, so a test names the kind and is otherwise the same. A broker
-//! can be killed and started again on its port and its data directory.
+//! One name server and one broker, or two, or a master and its slave, on free ports of loopback: stock Java, ours, or one
+//! of each. Both kinds take the same settings and answer the same questions, so a test names the kind and is otherwise
+//! the same. A broker can be stopped or killed and started again on its port and its data directory, as either kind.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,6 +27,11 @@ pub const BROKER_NAME: &str = "broker-a";
 pub const SECOND_BROKER_NAME: &str = "broker-b";
 pub const CLUSTER_NAME: &str = "DefaultCluster";
 
+/// Places in [`Cluster::brokers`] where there is a slave.
+pub const MASTER: usize = 0;
+pub const SLAVE: usize = 1;
+const SLAVE_PROCESS_NAME: &str = "broker-a-s";
+
 /// Whose server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -43,6 +48,8 @@ pub struct Plan {
     pub standalone: bool,
     /// A second broker of the same kind, with a data directory of its own.
     pub two_brokers: bool,
+    /// A slave of the broker, with a data directory of its own. It does not run until it is started by its place.
+    pub slave: Option<Side>,
     /// Servers use ROCKETMQ headers instead of JSON.
     pub rocketmq_headers: bool,
     /// Data directory; a fresh one of the cluster's own where none is named.
@@ -59,6 +66,7 @@ impl Plan {
             broker,
             standalone: false,
             two_brokers: false,
+            slave: None,
             rocketmq_headers: false,
             store: None,
             broker_settings: Vec::new(),
@@ -73,6 +81,11 @@ impl Plan {
     /// With a second broker in the cluster, [`SECOND_BROKER_NAME`].
     pub fn two_brokers(self) -> Plan {
         Plan { two_brokers: true, ..self }
+    }
+
+    /// With a slave, which learns from the name server whom to follow.
+    pub fn with_slave(self, side: Side) -> Plan {
+        Plan { slave: Some(side), ..self }
     }
 
     /// Servers use ROCKETMQ headers.
@@ -95,7 +108,14 @@ impl Plan {
 /// A broker's place, which outlives its process.
 #[derive(Debug, Clone)]
 pub struct Broker {
-    pub name: &'static str,
+    /// Of the process.
+    name: &'static str,
+    /// What a master and its slave share.
+    pub broker_name: &'static str,
+    /// 0 is the master.
+    pub id: i64,
+    /// Whose process runs there, or will with the next start.
+    pub side: Side,
     pub addr: SocketAddr,
     pub store: PathBuf,
 }
@@ -110,16 +130,21 @@ pub struct Cluster {
     pub broker_addr: SocketAddr,
     /// Of the first broker.
     pub store: PathBuf,
-    /// The broker, or both.
+    /// The broker, or both; [`MASTER`] and [`SLAVE`].
     pub brokers: Vec<Broker>,
     plan: Plan,
     home: TempDir,
 }
 
 impl Broker {
-    fn at(name: &'static str, store: PathBuf) -> Broker {
+    fn at(name: &'static str, side: Side, store: PathBuf) -> Broker {
         // The VIP port lies two below, replication one above.
-        Broker { name, addr: (Ipv4Addr::LOCALHOST, free_port(2, 1)).into(), store }
+        let addr = (Ipv4Addr::LOCALHOST, free_port(2, 1)).into();
+        Broker { name, broker_name: name, id: 0, side, addr, store }
+    }
+
+    fn slave_at(side: Side, store: PathBuf) -> Broker {
+        Broker { broker_name: BROKER_NAME, id: 1, ..Broker::at(SLAVE_PROCESS_NAME, side, store) }
     }
 }
 
@@ -141,9 +166,13 @@ impl Cluster {
         let home = tempfile::tempdir().expect("a folder for the servers");
         let namesrv_port = free_port(0, 0);
         let store = plan.store.clone().unwrap_or_else(|| home.path().join("store"));
-        let mut brokers = vec![Broker::at(BROKER_NAME, store.clone())];
+        let mut brokers = vec![Broker::at(BROKER_NAME, plan.broker, store.clone())];
         if plan.two_brokers {
-            brokers.push(Broker::at(SECOND_BROKER_NAME, home.path().join("store-b")));
+            brokers.push(Broker::at(SECOND_BROKER_NAME, plan.broker, home.path().join("store-b")));
+        }
+        if let Some(side) = plan.slave {
+            assert!(!plan.two_brokers && !plan.standalone, "a slave is the second broker");
+            brokers.push(Broker::slave_at(side, home.path().join("store-a-s")));
         }
         let mut cluster = Cluster {
             processes: Vec::new(),
@@ -160,26 +189,58 @@ impl Cluster {
             cluster.spawn_namesrv();
             // Java's broker tries to register once at its start and then only 10 s later.
             cluster.await_namesrv()?;
-            for broker in cluster.brokers.clone() {
+            for broker in cluster.masters() {
                 cluster.spawn_broker(&broker);
             }
         }
-        for broker in cluster.brokers.clone() {
+        for broker in cluster.masters() {
             cluster.await_broker(&broker)?;
         }
         Ok(cluster)
     }
 
+    /// Without the slave.
+    pub fn masters(&self) -> Vec<Broker> {
+        self.brokers.iter().filter(|it| it.id == 0).cloned().collect()
+    }
+
+    fn take(&mut self, at: usize) -> Process {
+        let name = self.brokers[at].name;
+        let at = self.processes.iter().position(|(of, _)| *of == name).expect("a broker that runs by itself");
+        self.processes.remove(at).1
+    }
+
+    /// Kills the broker of this place as `kill -9` does; the others go on.
+    pub fn kill_at(&mut self, at: usize) {
+        self.take(at).kill();
+    }
+
+    /// Stops the broker of this place as an operator does.
+    pub fn stop_at(&mut self, at: usize) {
+        self.take(at).stop(STOP_LIMIT);
+    }
+
+    /// Holds the broker of this place, or lets it go on: its connections stand, and it does nothing.
+    pub fn hold_at(&mut self, at: usize, is_held: bool) {
+        let name = self.brokers[at].name;
+        let (_, process) = self.processes.iter().find(|(of, _)| *of == name).expect("a broker that runs");
+        process.hold(is_held);
+    }
+
     /// Kills the first broker as `kill -9` does; the name server goes on.
     pub fn kill_broker(&mut self) {
-        let name = self.brokers[0].name;
-        let at = self.processes.iter().position(|(of, _)| *of == name).expect("a broker that runs by itself");
-        self.processes.remove(at).1.kill();
+        self.kill_at(0);
     }
 
     /// Starts the first broker again, on its port and its data directory, and waits until it answers.
     pub fn start_broker(&mut self) {
-        let broker = self.brokers[0].clone();
+        self.start_at(0);
+    }
+
+    /// Starts the broker of this place, for the first time or again, on its port and its data directory, and waits until
+    /// it has registered and answers.
+    pub fn start_at(&mut self, at: usize) {
+        let broker = self.brokers[at].clone();
         let mut last = String::new();
         // Somebody's outgoing connection may have its port for a moment.
         for _ in 0..ATTEMPTS {
@@ -188,9 +249,9 @@ impl Cluster {
                 Ok(()) => return,
                 Err(why) => last = why,
             }
-            self.kill_broker();
+            self.kill_at(at);
         }
-        panic!("{} did not start again in {ATTEMPTS} attempts: {last}", broker.name);
+        panic!("{} did not start in {ATTEMPTS} attempts: {last}", broker.name);
     }
 
     fn spawn_namesrv(&mut self) {
@@ -209,7 +270,7 @@ impl Cluster {
         let home = self.folder(broker.name);
         let conf = home.join("broker.conf");
         fs::write(&conf, self.broker_conf(broker)).expect("the folder is ours");
-        let mut command = match self.plan.broker {
+        let mut command = match broker.side {
             Side::Java => java::command("org.apache.rocketmq.broker.BrokerStartup", &home),
             Side::Ours => ours("broker", &home),
         };
@@ -237,19 +298,26 @@ impl Cluster {
     }
 
     fn broker_conf(&self, broker: &Broker) -> String {
-        let (name, store) = (broker.name, broker.store.display());
+        let Broker { broker_name, id, store, .. } = broker;
+        let store = store.display();
         let mut conf = format!(
-            "brokerClusterName={CLUSTER_NAME}\nbrokerName={name}\nbrokerId=0\nbrokerIP1=127.0.0.1\n\
-             namesrvAddr={}\nlistenPort={}\nstorePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n",
+            "brokerClusterName={CLUSTER_NAME}\nbrokerName={broker_name}\nbrokerId={id}\nbrokerIP1=127.0.0.1\n\
+             brokerIP2=127.0.0.1\nnamesrvAddr={}\nlistenPort={}\nstorePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n",
             self.namesrv_addr,
             broker.addr.port(),
         );
-        if self.plan.broker == Side::Java {
+        if broker.side == Side::Java {
             // By default it turns away what waited for 200 ms, which a busy machine brings about.
             conf.push_str("waitTimeMillsInSendQueue=30000\n");
         }
         for (key, value) in &self.plan.broker_settings {
-            conf.push_str(&format!("{key}={value}\n"));
+            // The settings are those of masters.
+            if broker.id == 0 || key != "brokerRole" {
+                conf.push_str(&format!("{key}={value}\n"));
+            }
+        }
+        if broker.id > 0 {
+            conf.push_str("brokerRole=SLAVE\n");
         }
         conf
     }

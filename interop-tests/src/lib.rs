@@ -4,6 +4,7 @@
 
 pub mod cluster;
 pub mod java;
+pub mod live;
 pub mod process;
 pub mod rpc;
 

@@ -72,6 +72,11 @@ impl Process {
         self.end();
     }
 
+    /// Holds it where it is (SIGSTOP), or lets it go on (SIGCONT).
+    pub fn hold(&self, is_held: bool) {
+        signal(if is_held { "STOP" } else { "CONT" }, self.id());
+    }
+
     fn end(&mut self) {
         // It may be gone already; then there is nothing to do.
         let _ = self.child.kill();

@@ -26,8 +26,12 @@ pub const QUERY_CONSUMER_OFFSET: i32 = 14;
 pub const UPDATE_CONSUMER_OFFSET: i32 = 15;
 /// GET_CONSUMER_LIST_BY_GROUP.
 pub const GET_CONSUMER_LIST_BY_GROUP: i32 = 38;
-/// GET_ALL_DELAY_OFFSET.
+/// What a slave asks its master for: GET_ALL_TOPIC_CONFIG, GET_ALL_CONSUMER_OFFSET, GET_ALL_DELAY_OFFSET and
+/// GET_ALL_SUBSCRIPTIONGROUP_CONFIG.
+pub const GET_ALL_TOPIC_CONFIG: i32 = 21;
+pub const GET_ALL_CONSUMER_OFFSET: i32 = 43;
 pub const GET_ALL_DELAY_OFFSET: i32 = 45;
+pub const GET_ALL_SUBSCRIPTIONGROUP_CONFIG: i32 = 201;
 
 /// Flag of a request that wants no answer.
 const ONE_WAY: i32 = 2;

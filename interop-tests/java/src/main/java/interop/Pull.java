@@ -56,7 +56,7 @@ public final class Pull {
         return true;
     }
 
-    private static void message(MessageExt m) {
+    static void message(MessageExt m) {
         Map<String, String> properties = new TreeMap<>(m.getProperties());
         // The client's own additions.
         properties.remove(MessageConst.PROPERTY_MIN_OFFSET);
