@@ -67,6 +67,9 @@ fn load_beside(cluster: &Cluster, count: usize, seed: usize) -> JoinHandle<()> {
 
 /// Does something to the slave once it has some of the messages that are being sent, and not all.
 fn amid(cluster: &mut Cluster, count: usize, seed: usize, act: impl FnOnce(&mut Cluster)) {
+    // A Java slave that has just connected, or was cut off, says nothing for five seconds.
+    load(cluster, 20, seed);
+    await_slave(cluster);
     let slave = cluster.brokers[SLAVE].addr;
     let before = log_end(slave).expect("the slave runs");
     let sending = load_beside(cluster, count, seed);
