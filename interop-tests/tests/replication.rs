@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use interop_tests::cluster::{Cluster, MASTER, Plan, SLAVE, Side, turn};
+use interop_tests::cluster::{Cluster, MASTER, Plan, SLAVE, Side};
 use interop_tests::live::{Helper, clients, committed, create_topic, max_offset, number, until};
 use interop_tests::{java, rpc};
 use serde_json::{Value, json};
@@ -28,6 +30,14 @@ const SIZES: [(&str, &str); 4] = [
     ("maxHashSlotNum", "1000"),
     ("maxIndexNum", "4000"),
 ];
+
+/// Two tests at a time, each with up to four JVMs, that mostly wait.
+fn one_of_two() -> MutexGuard<'static, ()> {
+    static TURNS: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed) % TURNS.len();
+    TURNS[next].lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn messages() -> usize {
     let named = std::env::var("REPLICATION_MESSAGES").ok();
@@ -269,7 +279,7 @@ fn same(cluster: Cluster, with_index: bool) -> i64 {
 
 /// The slave runs, is stopped and started, and is killed and started, while messages come.
 fn follows(master: Side, slave: Side) {
-    let _turn = turn();
+    let _turn = one_of_two();
     let part = messages() / 3;
     let mut cluster = start(master, slave, "ASYNC_MASTER");
     cluster.start_at(SLAVE);
@@ -312,7 +322,7 @@ fn our_slave_follows_our_master() {
 
 /// A slave without anything comes when half of the messages are there: it gets the master's last file and what follows.
 fn comes_late(master: Side, slave: Side) {
-    let _turn = turn();
+    let _turn = one_of_two();
     let half = messages() / 2;
     let mut cluster = start(master, slave, "ASYNC_MASTER");
     load(&cluster, half, 5);
@@ -347,7 +357,7 @@ fn our_slave_comes_late_to_our_master() {
 
 /// Who answers senders for the slave, and when.
 fn waits_for_slave(master: Side, slave: Side) {
-    let _turn = turn();
+    let _turn = one_of_two();
     let mut cluster = start(master, slave, "SYNC_MASTER");
     assert_eq!(statuses(&cluster, 10, 0, true), only("SLAVE_NOT_AVAILABLE"), "without a slave");
     assert_eq!(statuses(&cluster, 10, 0, false), only("SEND_OK"), "without a slave, by who does not wait");
@@ -401,7 +411,7 @@ fn our_sync_master_waits_for_our_slave() {
 /// A Java pair becomes ours node by node and goes back, as docs/MIGRATION.md has it, on the same two directories.
 #[test]
 fn a_java_pair_becomes_ours_node_by_node_and_goes_back() {
-    let _turn = turn();
+    let _turn = one_of_two();
     let part = messages() / 6;
     let mut cluster = start(Side::Java, Side::Java, "ASYNC_MASTER");
     cluster.start_at(SLAVE);
@@ -454,7 +464,7 @@ fn got(consumers: &mut [Helper]) -> BTreeMap<(i64, i64), usize> {
 /// and commits. The master comes back, after the consumer has gone or before: by how much the group's offsets on it fall
 /// behind those on the slave.
 fn consumes_from_slave(master: Side, slave: Side, lives_on: bool) -> i64 {
-    let _turn = turn();
+    let _turn = one_of_two();
     let mut cluster = start(master, slave, "ASYNC_MASTER");
     cluster.start_at(SLAVE);
     let namesrv = cluster.namesrv_addr.to_string();
