@@ -149,7 +149,8 @@ fn table(addr: SocketAddr, code: i32) -> Value {
 
 /// Our broker has these from its start, also as the slave of a Java master that has them not.
 fn own_topics_aside(table: &mut Value, masters: &Value) {
-    let Some(topics) = table["topicConfigTable"].as_object_mut() else { return };
+    let topics = table.get_mut("topicConfigTable").and_then(Value::as_object_mut);
+    let Some(topics) = topics else { return };
     for topic in ["TBW102", "RMQ_SYS_TRACE_TOPIC", "DefaultCluster_REPLY_TOPIC"] {
         if masters["topicConfigTable"].get(topic).is_none() {
             topics.remove(topic);
