@@ -47,31 +47,44 @@ pub fn class_path() -> &'static str {
     static PATH: OnceLock<String> = OnceLock::new();
     PATH.get_or_init(|| {
         let project = crate::root().join("interop-tests/java");
-        build(&project, "interop-1.jar");
-        let jars = fs::read_to_string(project.join("target/classpath")).expect("Maven wrote it");
-        format!("{}:{}", project.join("target/interop-1.jar").display(), jars.trim())
+        build(&project, &project.join("target"), "interop-1.jar", &[])
     })
 }
 
-/// Builds a Maven project unless its jar is newer than its sources. Test programs may run at once: one builds.
-fn build(project: &Path, jar: &str) {
+/// Class path of the client of another version with the program that tries it; builds it first where that is due.
+fn client_class_path(version: &str) -> String {
+    let project = crate::root().join("interop-tests/newer");
+    let target = project.join("target").join(version);
+    build(&project, &target, "newer-1.jar", &[&format!("-Dclient.version={version}")])
+}
+
+/// Builds a Maven project into `target` unless its jar is newer than its sources: the class path. Test programs may
+/// run at once: one builds.
+fn build(project: &Path, target: &Path, jar: &str, settings: &[&str]) -> String {
     need(&program(), "-version", "openjdk-17-jdk-headless");
-    let target = project.join("target");
-    fs::create_dir_all(&target).expect("the project's folder is ours");
+    fs::create_dir_all(target).expect("the project's folder is ours");
     let lock = File::create(target.join(".lock")).expect("the project's folder is ours");
     lock.lock().expect("files can be locked");
+    let class_path = || {
+        let jars = fs::read_to_string(target.join("classpath")).expect("Maven wrote it");
+        format!("{}:{}", target.join(jar).display(), jars.trim())
+    };
     let built = modified(&target.join(jar));
     if built > SystemTime::UNIX_EPOCH
         && built > newest(&project.join("src")).max(modified(&project.join("pom.xml")))
         && target.join("classpath").is_file()
     {
-        return;
+        return class_path();
     }
     need(Path::new("javac"), "-version", "openjdk-17-jdk-headless");
     need(Path::new("mvn"), "--version", "maven");
     let maven = |offline: &[&str]| {
         let mut command = Command::new("mvn");
-        command.args(["-q", "-B"]).args(offline).args(["package", "dependency:build-classpath"]);
+        command
+            .args(["-q", "-B"])
+            .args(offline)
+            .args(settings)
+            .args(["package", "dependency:build-classpath"]);
         command.current_dir(project);
         process::run("mvn package", command, None, BUILD_LIMIT)
     };
@@ -80,6 +93,7 @@ fn build(project: &Path, jar: &str) {
         let output = maven(&[]);
         assert!(output.status.success(), "mvn package: {}", String::from_utf8_lossy(&output.stdout));
     }
+    class_path()
 }
 
 fn modified(path: &Path) -> SystemTime {
@@ -104,13 +118,22 @@ pub fn command(main: &str, home: &Path) -> Command {
         let quiet = "<configuration><root level=\"INFO\"/></configuration>";
         fs::write(conf.join(format!("logback_{part}.xml")), quiet).expect("the test's folder is ours");
     }
+    with_class_path(class_path(), main, home)
+}
+
+/// A command that tries the client of another version (`interop-tests/newer`).
+pub fn client_command(version: &str, home: &Path) -> Command {
+    with_class_path(&client_class_path(version), "newer.Clients", home)
+}
+
+fn with_class_path(class_path: &str, main: &str, home: &Path) -> Command {
     let mut command = Command::new(program());
     command
         .args(["-Xms64m", "-Xmx512m", "-XX:+UseSerialGC"])
         .args(JVM_OPTIONS)
         .arg(format!("-Duser.home={}", home.display()))
         .arg(format!("-Drocketmq.home.dir={}", home.display()))
-        .args(["-Drocketmq.client.rebalance.waitInterval=1000", "-cp", class_path()])
+        .args(["-Drocketmq.client.rebalance.waitInterval=1000", "-cp", class_path])
         .arg(main)
         .env("ROCKETMQ_HOME", home)
         .env_remove("NAMESRV_ADDR")

@@ -14,6 +14,8 @@ const MOST_BYTES: usize = 1 << 20;
 
 /// GET_ROUTEINTO_BY_TOPIC: any name server answers it.
 pub const GET_ROUTEINTO_BY_TOPIC: i32 = 105;
+/// UPDATE_AND_CREATE_TOPIC.
+pub const UPDATE_AND_CREATE_TOPIC: i32 = 17;
 /// GET_BROKER_CLUSTER_INFO.
 pub const GET_BROKER_CLUSTER_INFO: i32 = 106;
 /// GET_BROKER_RUNTIME_INFO.
