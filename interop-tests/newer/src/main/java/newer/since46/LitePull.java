@@ -49,9 +49,18 @@ public final class LitePull implements Subject {
         assigned.start();
         assigned.assign(Collections.singletonList(queue));
         assigned.seek(queue, 15);
-        it.same("assigned, from an offset", numbered("m", 15, 22), Look.bodies(poll(it, assigned, 7)));
+        // What a pull under way brings may still come first.
+        List<String> bodies = new ArrayList<>();
+        it.await("assigned, from an offset", () -> {
+            bodies.addAll(Look.bodies(assigned.poll(100)));
+            return Collections.indexOfSubList(bodies, numbered("m", 15, 22)) >= 0;
+        });
         assigned.seekToBegin(queue);
-        it.equal("from the start", "m0", Look.body(poll(it, assigned, 1).get(0)));
+        bodies.clear();
+        it.await("from the start", () -> {
+            bodies.addAll(Look.bodies(assigned.poll(100)));
+            return Collections.indexOfSubList(bodies, numbered("m", 0, 22)) >= 0;
+        });
         assigned.commitSync();
         it.await("committed", () -> assigned.committed(queue) > 0);
 
