@@ -7,11 +7,13 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocketmq::broker::Configs;
 use rocketmq::config::store::BrokerRole;
 use rocketmq::namesrv;
+use rocketmq::protocol::body::ha::HaRuntimeInfo;
 use rocketmq::protocol::request_code::RequestCode;
 use rocketmq::remoting::Command;
 use serde_json::Value;
@@ -389,4 +391,217 @@ fn a_slave_ahead_of_its_master_is_refused() {
     }
     assert!(end(&emptied) > before);
     assert_eq!(end(&slave), before);
+}
+
+fn ha_status(broker: &Fixture) -> HaRuntimeInfo {
+    let status = broker.connect().json(RequestCode::GetBrokerHaStatus, &[], &Value::Null);
+    serde_json::from_value(status).unwrap()
+}
+
+#[test]
+fn an_empty_slave_gets_the_last_file_unless_it_is_to_have_all() {
+    const FILE_BYTES: i64 = 1 << 20;
+    let name_server = NameServer::new();
+    let master = Fixture::registered_with(&name_server.addr());
+    for number in 0..300 {
+        master.put("T", number % 4, &"x".repeat(10_000));
+    }
+    let master_end = end(&master);
+    assert!(master_end > 2 * FILE_BYTES);
+    let check = |is_last_only: bool, expected: i64| {
+        let settings = move |configs: &mut Configs| {
+            registered_slave(configs);
+            configs.store.sync_from_last_file = is_last_only;
+        };
+        let slave = Fixture::on(tempfile::tempdir().unwrap(), &name_server.addr(), settings);
+        until("the slave has the master's log", || end(&slave) == master_end);
+        let store = |broker: &Fixture| Arc::clone(&broker.running().broker().store);
+        assert_eq!(store(&slave).min_commit_log_offset(), expected);
+        let mut at = expected;
+        while let Some(data) = store(&slave).log_data(at, usize::MAX) {
+            assert!(*data == store(&master).log_data(at, usize::MAX).unwrap()[..data.len()], "from {at} on");
+            at += data.len() as i64;
+        }
+        assert_eq!(at, master_end);
+        until("queues follow the log", || store(&slave).max_offset("T", 3) == 75);
+        assert_eq!(store(&slave).min_offset("T", 3) == 0, expected == 0);
+    };
+    check(true, master_end - master_end % FILE_BYTES);
+    check(false, 0);
+}
+
+/// #323: what operators see of a link, and never a negative distance.
+#[test]
+fn issue_323_both_sides_say_how_far_the_slave_is() {
+    let master = Fixture::new();
+    assert_eq!(
+        ha_status(&master),
+        HaRuntimeInfo { master: true, master_commit_log_max_offset: 0, ..HaRuntimeInfo::default() }
+    );
+    let ha = master.running().ha_addr();
+    let slave = Fixture::on(tempfile::tempdir().unwrap(), "", slave_of(ha));
+    (0..100).for_each(|number| assert!(master.put("T", 0, &number.to_string()) >= 0));
+    follows(&slave, &master);
+    let end = end(&master);
+    until("the slave has said so", || ha_status(&master).ha_connection_info[0].slave_ack_offset == end);
+    let status = ha_status(&master);
+    let link = &status.ha_connection_info[0];
+    assert_eq!((status.in_sync_slave_nums, status.master_commit_log_max_offset), (1, end));
+    assert_eq!((link.diff, link.in_sync, link.transfer_from_where), (0, true, end));
+    assert_eq!(link.addr.parse::<SocketAddr>().unwrap().ip(), Ipv4Addr::LOCALHOST);
+    let status = ha_status(&slave);
+    let link = status.ha_client_runtime_info;
+    assert_eq!((status.master, link.activated, link.max_offset), (false, true, end));
+    assert_eq!(link.master_addr, Some(ha.to_string()));
+    assert!(link.last_read_timestamp > 0 && link.last_write_timestamp > 0);
+    // A link that says what it has, and then nothing: it falls behind.
+    let mut silent = TcpStream::connect(ha).unwrap();
+    silent.write_all(&end.to_be_bytes()).unwrap();
+    until("two links", || ha_status(&master).ha_connection_info.len() == 2);
+    master.put("T", 0, "more");
+    let silent = silent.local_addr().unwrap().to_string();
+    until("it is behind", || {
+        ha_status(&master).ha_connection_info.iter().any(|it| it.addr == silent && it.diff > 0)
+    });
+    drop(master);
+    until("the slave says why it is alone", || {
+        let link = ha_status(&slave).ha_client_runtime_info;
+        !link.activated && !link.last_error.is_empty()
+    });
+}
+
+/// #1082, #1118: a link on which nothing happened was cut again and again.
+#[test]
+fn issues_1082_1118_an_idle_link_stays() {
+    const HOUSEKEEPING_MS: i32 = 900;
+    let settings = |configs: &mut Configs| {
+        configs.store.ha_send_heartbeat_interval = 100;
+        configs.store.ha_housekeeping_interval = HOUSEKEEPING_MS;
+    };
+    let master = Fixture::with(settings);
+    let of = slave_of(master.running().ha_addr());
+    let slave = Fixture::on(tempfile::tempdir().unwrap(), "", move |configs| {
+        of(configs);
+        settings(configs);
+    });
+    let links =
+        || -> Vec<String> { ha_status(&master).ha_connection_info.into_iter().map(|it| it.addr).collect() };
+    until("the slave follows", || links().len() == 1);
+    let (at_first, since) = (links(), Instant::now());
+    until("three times the limit to pass", || {
+        assert_eq!(links(), at_first);
+        since.elapsed() > Duration::from_millis(3 * HOUSEKEEPING_MS as u64)
+    });
+    let last = ha_status(&slave).ha_client_runtime_info.last_read_timestamp;
+    until("it is still spoken to", || ha_status(&slave).ha_client_runtime_info.last_read_timestamp > last);
+}
+
+/// 14969aa389: while senders waited for a slow slave, nobody else was served.
+#[test]
+fn issue_14969aa389_a_slow_slave_holds_up_nobody_else() {
+    let master = Fixture::with(|configs| {
+        configs.store.broker_role = BrokerRole::SyncMaster;
+        configs.store.sync_flush_timeout = 60_000;
+    });
+    let mut client = master.connect();
+    client.create_topic("T", "1");
+    let mut slow = TcpStream::connect(master.running().ha_addr()).unwrap();
+    slow.write_all(&0_i64.to_be_bytes()).unwrap();
+    until("it follows", || slaves(&master) == 1);
+    let mut waiting = master.connect();
+    let waiting = std::thread::spawn(move || send(&mut waiting, "", "waits").code);
+    until("it is stored", || end(&master) > 0);
+    for number in 0..100 {
+        assert_eq!(send(&mut client, "WAIT\u{1}false\u{2}", &number.to_string()).code, 0);
+    }
+    let fields = [("topic", "T"), ("queueId", "0")];
+    assert_eq!(client.call(RequestCode::GetMaxOffset, &fields, "").code, 0);
+    assert!(!waiting.is_finished());
+    // All that it gets, it has.
+    let mut got = vec![0; 1 << 20];
+    let mut so_far = 0;
+    until("it is sent everything", || {
+        so_far += slow.read(&mut got).unwrap();
+        so_far as i64 > end(&master)
+    });
+    slow.write_all(&end(&master).to_be_bytes()).unwrap();
+    assert_eq!(waiting.join().unwrap(), 0);
+}
+
+/// #1440: a slave that became the master sent its consumers back to the beginning.
+#[test]
+fn issue_1440_roles_swapped_and_nothing_is_consumed_again() {
+    let name_server = NameServer::new();
+    let mut master = Fixture::registered_with(&name_server.addr());
+    let mut client = master.connect();
+    client.create_topic("T", "1");
+    client.heart_beat("a", "g", &["T"]);
+    client.told_of();
+    (0..10).for_each(|number| assert!(master.put("T", 0, &number.to_string()) >= 0));
+    let fields = [("consumerGroup", "g"), ("topic", "T"), ("queueId", "0"), ("commitOffset", "10")];
+    client.json(RequestCode::UpdateConsumerOffset, &fields, &Value::Null);
+    let slave = tempfile::tempdir().unwrap();
+    let mut slave = Fixture::on(slave, &name_server.addr(), registered_slave);
+    let committed = |broker: &Fixture| broker.running().broker().offsets.query("g", "T", 0);
+    until("offsets follow", || committed(&slave) == Some(10));
+    follows(&slave, &master);
+    slave.stop();
+    master.stop();
+    // Each on the other's folder.
+    let (ours, theirs) = (master.folder.path().to_owned(), slave.folder.path().to_owned());
+    let swap = |of: &mut Fixture, settings: fn(&mut Configs)| {
+        let folder = std::mem::replace(&mut of.folder, tempfile::tempdir().unwrap());
+        Fixture::on(folder, &name_server.addr(), settings)
+    };
+    let new_master = swap(&mut slave, |configs| configs.store.broker_role = BrokerRole::AsyncMaster);
+    assert_eq!(committed(&new_master), Some(10));
+    new_master.put("T", 0, "more");
+    let new_slave = swap(&mut master, registered_slave);
+    assert_eq!((new_master.folder.path(), new_slave.folder.path()), (&*theirs, &*ours));
+    follows(&new_slave, &new_master);
+    let store = |broker: &Fixture| Arc::clone(&broker.running().broker().store);
+    until("queues follow", || store(&new_slave).max_offset("T", 0) == 11);
+    assert_eq!((committed(&new_master), committed(&new_slave)), (Some(10), Some(10)));
+}
+
+/// alibaba/RocketMQ #359, #406, apache #7264: the slave of a topic that was deleted and made again gave out old messages.
+#[test]
+fn issues_359_406_7264_a_topic_made_again_is_new_at_the_slave() {
+    let name_server = NameServer::new();
+    let master = Fixture::registered_with(&name_server.addr());
+    let mut client = master.connect();
+    client.create_topic("T", "1");
+    (0..10).for_each(|number| assert!(master.put("T", 0, &format!("old {number}")) >= 0));
+    let mut slave = Fixture::on(tempfile::tempdir().unwrap(), &name_server.addr(), registered_slave);
+    follows(&slave, &master);
+    until("queues follow", || slave.running().broker().store.max_offset("T", 0) == 10);
+    // It does not hear of it.
+    slave.stop();
+    client.json(RequestCode::DeleteTopicInBroker, &[("topic", "T")], &Value::Null);
+    client.create_topic("T", "1");
+    (0..3).for_each(|number| assert!(master.put("T", 0, &format!("new {number}")) >= 0));
+    slave.start();
+    follows(&slave, &master);
+    let store = || Arc::clone(&slave.running().broker().store);
+    until("the queue is the new one", || store().max_offset("T", 0) == 3);
+    until("topics follow", || slave.running().broker().topics.get("T").is_some());
+    let mut reader = slave.connect();
+    let pulled = |offset: &str, reader: &mut Client| {
+        let fields = [
+            ("consumerGroup", "g"),
+            ("topic", "T"),
+            ("queueId", "0"),
+            ("queueOffset", offset),
+            ("maxMsgNums", "32"),
+            ("sysFlag", "4"),
+            ("commitOffset", "0"),
+            ("suspendTimeoutMillis", "0"),
+            ("subscription", "*"),
+            ("subVersion", "1"),
+        ];
+        let answer = reader.call(RequestCode::PullMessage, &fields, "");
+        let messages = rocketmq::protocol::message::messages(&answer.body);
+        messages.map(|it| String::from_utf8(it.unwrap().body.to_vec()).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(pulled("0", &mut reader), ["new 0", "new 1", "new 2"]);
 }

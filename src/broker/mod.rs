@@ -79,7 +79,7 @@ pub struct Broker {
     /// What groups take of topics.
     pub rates: Rates,
     /// As a slave: whom it follows.
-    pub following: Following,
+    pub following: Arc<Following>,
     pub pools: Pools,
     clock: Clock,
     registrar: Registrar,

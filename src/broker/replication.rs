@@ -16,9 +16,10 @@ use super::Broker;
 use super::register::Master;
 use crate::client::{CallError, Calls};
 use crate::config::store::MessageStoreConfig;
-use crate::ha::{Peers, Target};
+use crate::ha::{Peers, Progress, Target};
 use crate::protocol::body::group::SubscriptionGroupWrapper;
 use crate::protocol::body::offset::{ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper};
+use crate::protocol::body::route::KVTable;
 use crate::protocol::body::topic::TopicConfigSerializeWrapper;
 use crate::protocol::header::offset::UpdateConsumerOffsetRequestHeader;
 use crate::protocol::request_code::RequestCode;
@@ -41,6 +42,8 @@ pub struct Following {
     /// Offsets that consumers committed here, because their master was away.
     committed: Mutex<BTreeMap<(String, String, i32), i64>>,
     due: Notify,
+    /// Of the link that brings the log.
+    pub progress: Progress,
 }
 
 impl Following {
@@ -55,6 +58,7 @@ impl Following {
             master: Mutex::new(None),
             committed: Mutex::default(),
             due: Notify::new(),
+            progress: Progress::default(),
         }
     }
 
@@ -90,8 +94,34 @@ impl Following {
         }
     }
 
+    /// Where the master's replication is, as far as it is known.
+    pub fn ha_addr(&self) -> Option<String> {
+        self.ha.borrow().clone()
+    }
+
     fn master(&self) -> Option<String> {
         lock(&self.master).clone()
+    }
+
+    /// Where the master's log begins; none where it is empty.
+    async fn first_offset(&self) -> Result<Option<i64>, String> {
+        // Replication is on the port above.
+        let beside = || {
+            let ha = self.ha_addr()?;
+            let (host, port) = ha.rsplit_once(':')?;
+            Some(format!("{host}:{}", port.parse::<u16>().ok()?.checked_sub(1)?))
+        };
+        let master = self.master().or_else(beside).ok_or("its address is not known")?;
+        let info: KVTable = self
+            .fetch(&master, RequestCode::GetBrokerRuntimeInfo)
+            .await
+            .map_err(|error| error.to_string())?;
+        let number = |key: &str| {
+            let number = info.table.get(key).and_then(|text| text.parse::<i64>().ok());
+            number.ok_or_else(|| format!("{master} does not tell {key}"))
+        };
+        let (first, end) = (number("commitLogMinOffset")?, number("commitLogMaxOffset")?);
+        Ok((end > 0).then_some(first.max(0)))
     }
 
     async fn fetch<T: DeserializeOwned>(&self, master: &str, code: RequestCode) -> Result<T, CallError> {
@@ -192,20 +222,21 @@ async fn sync_offsets(broker: &Arc<Broker>, master: &str) -> Result<(), CallErro
 }
 
 /// The slave's link to its master, for `ha`.
-pub struct Link(pub Weak<Broker>);
-
-impl Target for Link {
+impl Target for Following {
     fn master(&self) -> watch::Receiver<Option<String>> {
-        match self.0.upgrade() {
-            Some(broker) => broker.following.ha.subscribe(),
-            None => watch::Sender::new(None).subscribe(),
-        }
+        self.ha.subscribe()
     }
 
     fn connected(&self) {
-        if let Some(broker) = self.0.upgrade() {
-            broker.following.due.notify_one();
-        }
+        self.due.notify_one();
+    }
+
+    fn first_offset(&self) -> Pin<Box<dyn Future<Output = Result<Option<i64>, String>> + Send + '_>> {
+        Box::pin(Following::first_offset(self))
+    }
+
+    fn progress(&self) -> &Progress {
+        &self.progress
     }
 }
 

@@ -20,7 +20,7 @@ use super::producers::Producers;
 use super::queue_lock::QueueLocks;
 use super::rates::Rates;
 use super::register::{Identity, Mode, Registrar};
-use super::replication::{self, Allowed, Following, Link};
+use super::replication::{self, Allowed, Following};
 use super::schedule::{self, Schedule};
 use super::stats::Stats;
 use super::subscription_group::SubscriptionGroups;
@@ -203,7 +203,8 @@ async fn listen(
     let master = master.map_err(|error| StartError::Bind { what: HA_PORT, port: ha_port, error })?;
     broker.register().await;
     let slave = broker.is_slave().then(|| {
-        ha::Slave::start(Arc::clone(&broker.store), timing, Arc::new(Link(Arc::downgrade(&broker))))
+        let following: Arc<Following> = Arc::clone(&broker.following);
+        ha::Slave::start(Arc::clone(&broker.store), timing, following)
     });
     let jobs = jobs(&broker);
     tracing::info!(name = broker.config.broker_name, %addr, %vip_addr, "broker started");
@@ -281,7 +282,7 @@ fn assemble(
         transactions: Transactions::default(),
         stats: Stats::new(),
         rates: Rates::default(),
-        following: Following::new(&configs.store),
+        following: Arc::new(Following::new(&configs.store)),
         pools: Pools::new(&config),
         registrar: Registrar::new(identity, &config.namesrv_addr, &configs.client, configs.serialize_type),
         store_config: configs.store.clone(),
@@ -369,7 +370,7 @@ fn master_jobs(broker: &Arc<Broker>, jobs: &mut JoinSet<()>) {
 /// Says which slaves are behind.
 fn report_slaves(broker: &Broker) {
     let end = broker.store.max_commit_log_offset();
-    for slave in broker.store.replicas().slaves() {
+    for slave in broker.store.replicas().slaves(broker.now_ms()) {
         let behind_bytes = end - slave.acked;
         if behind_bytes > SLAVE_BEHIND_BYTES {
             tracing::warn!(slave = slave.addr, behind_bytes, "slave falls behind");

@@ -128,6 +128,9 @@ pub struct MessageStoreConfig {
     pub ha_transfer_batch_size: i32,
     /// Fixed HA target (slave). Default empty.
     pub ha_master_address: String,
+    /// Ours. A slave without any log gets the master's last file and what follows, as in 4.3.0; false: all that the master has.
+    /// Default true. Read at start.
+    pub sync_from_last_file: bool,
     /// Max lag for sync master. Default 268435456. Changes at run time.
     pub ha_slave_fallbehind_max: i32,
     /// ASYNC_MASTER, SYNC_MASTER, SLAVE (services chosen at boot, puts look live). Default ASYNC_MASTER.
@@ -214,6 +217,7 @@ impl Default for MessageStoreConfig {
             ha_housekeeping_interval: 20_000,
             ha_transfer_batch_size: 32_768,
             ha_master_address: String::new(),
+            sync_from_last_file: true,
             ha_slave_fallbehind_max: 268_435_456,
             broker_role: BrokerRole::AsyncMaster,
             flush_disk_type: FlushDiskType::AsyncFlush,

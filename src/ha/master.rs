@@ -9,7 +9,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,7 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{HEAD_BYTES, Timing};
-use crate::store::{MappedSlice, MessageStore};
+use crate::store::{MappedSlice, MessageStore, ReplicaFollowing};
 
 /// Slaves at once, and peers that want to be.
 const CONNECTIONS_MAX: usize = 64;
@@ -133,12 +132,12 @@ async fn serve(
     let from = start_of(store, wish)?;
     tracing::info!(%remote, wish, from, "slave follows");
     let following = store.replicas().follow(remote.to_string(), wish);
-    let sent = AtomicI64::new(from.max(wish));
+    following.sends(store.now_ms(), from, 0);
     let listen = async {
         let mut reports = Reports::default();
         loop {
             let acked = reports.next(&mut reader, timing.housekeeping).await?;
-            let sent = sent.load(Ordering::Acquire);
+            let sent = following.sent();
             if acked > sent {
                 return Err(Ended::Acknowledged { acked, sent });
             }
@@ -147,7 +146,7 @@ async fn serve(
     };
     tokio::select! {
         ended = listen => ended,
-        ended = send(writer, store, from, timing, &sent) => ended,
+        ended = send(writer, store, from, timing, &following) => ended,
     }
 }
 
@@ -194,7 +193,7 @@ async fn send(
     store: &MessageStore,
     from: i64,
     timing: Timing,
-    sent: &AtomicI64,
+    following: &ReplicaFollowing<'_>,
 ) -> Result<(), Ended> {
     let mut next = from;
     loop {
@@ -205,7 +204,7 @@ async fn send(
         if let Some(data) = store.log_data(next, timing.batch_bytes) {
             let length = data.len() as i64;
             // Before the bytes: the slave may answer before this call returns.
-            sent.fetch_max(next + length, Ordering::AcqRel);
+            following.sends(store.now_ms(), next + length, length);
             write_frame(&mut writer, next, Some(&data), timing.housekeeping).await?;
             next += length;
             continue;

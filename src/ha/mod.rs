@@ -19,7 +19,7 @@ use std::time::Duration;
 use crate::config::store::MessageStoreConfig;
 
 pub use master::{Master, Peers};
-pub use slave::{Slave, Target};
+pub use slave::{Progress, Slave, Target};
 
 /// Of the sockets, as in Java.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

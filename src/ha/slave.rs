@@ -1,8 +1,11 @@
 //! The slave's side: connects to the master, asks for what follows its own log, appends what comes, and says how far it is
 //! as soon as it is there.
 
+use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::{CONNECT_TIMEOUT, HEAD_BYTES, Timing};
-use crate::store::{MessageStore, ReceiveError, Receiver};
+use crate::store::{ByteRate, MessageStore, ReceiveError, Receiver};
 
 /// Before the next attempt.
 const RETRY: Duration = Duration::from_secs(1);
@@ -29,6 +32,33 @@ pub trait Target: Send + Sync + 'static {
 
     /// A connection stands: what else is to be followed may be out of date.
     fn connected(&self);
+
+    /// Where the master's log begins, for a slave that has nothing and is to have all of it; none where the master has
+    /// nothing either. Asks the master.
+    fn first_offset(&self) -> Pin<Box<dyn Future<Output = Result<Option<i64>, String>> + Send + '_>>;
+
+    /// Where the link's state is kept.
+    fn progress(&self) -> &Progress;
+}
+
+/// How the link to the master is, as operators see it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub is_connected: AtomicBool,
+    /// When the master last sent something, ms; 0: never.
+    pub read_ms: AtomicI64,
+    /// When the master was last told how much is here, ms; 0: never.
+    pub wrote_ms: AtomicI64,
+    pub rate: ByteRate,
+    /// Why the last connection has ended.
+    ended: Mutex<String>,
+}
+
+impl Progress {
+    /// Why the last connection has ended; empty where none has.
+    pub fn ended(&self) -> String {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// The task that follows; it ends with it.
@@ -57,6 +87,8 @@ enum Ended {
          Empty this broker's store and start it anew, or make it the master"
     )]
     Missing(i64),
+    #[error("the master cannot say where its log begins: {0}")]
+    First(String),
     #[error("the master said nothing for {0:?}")]
     Silent(Duration),
     #[error("the master's frame has {0} bytes")]
@@ -96,6 +128,8 @@ async fn keep_following(store: Arc<MessageStore>, timing: Timing, target: Arc<dy
         };
         // The same every second would bury everything else.
         let text = ended.to_string();
+        target.progress().is_connected.store(false, Ordering::Relaxed);
+        target.progress().ended.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&text);
         if text != last {
             match ended {
                 Ended::Diverged(_) | Ended::Missing(_) | Ended::Receive(_) => {
@@ -122,23 +156,31 @@ async fn try_follow(
     target: &dyn Target,
     master: &str,
 ) -> Result<std::convert::Infallible, Ended> {
+    let is_to_have_all = store.max_commit_log_offset() == 0 && !store.config().sync_from_last_file;
+    let first = if is_to_have_all { target.first_offset().await.map_err(Ended::First)? } else { None };
     let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(master)).await.map_err(|_| Ended::Connect)??;
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = stream.into_split();
     let mut reported = store.max_commit_log_offset();
-    let mut frames = Frames::new(store);
-    tracing::info!(master, from = reported, "master followed");
+    let mut frames = Frames::new(store, first);
+    tracing::info!(master, from = frames.next(), "master followed");
+    let progress = target.progress();
+    progress.is_connected.store(true, Ordering::Relaxed);
     target.connected();
     // Java's slave waits five seconds with its first word.
     writer.write_all(&frames.next().to_be_bytes()).await?;
+    progress.wrote_ms.store(store.now_ms(), Ordering::Relaxed);
     let mut heartbeat = interval_at(Instant::now() + timing.heartbeat, timing.heartbeat);
     let mut heard = Instant::now();
     loop {
         let mut is_due = false;
         tokio::select! {
             read = frames.read(&mut reader) => {
-                read?;
+                let count = read?;
                 heard = Instant::now();
+                let now_ms = store.now_ms();
+                progress.read_ms.store(now_ms, Ordering::Relaxed);
+                progress.rate.add(now_ms, count as i64);
                 while frames.take()? {}
             }
             _ = heartbeat.tick() => is_due = true,
@@ -150,6 +192,7 @@ async fn try_follow(
             timeout(timing.housekeeping, writer.write_all(&end.to_be_bytes()))
                 .await
                 .map_err(|_| Ended::Silent(timing.housekeeping))??;
+            progress.wrote_ms.store(store.now_ms(), Ordering::Relaxed);
         }
         if heard.elapsed() > timing.housekeeping {
             return Err(Ended::Silent(timing.housekeeping));
@@ -169,27 +212,33 @@ struct Frames<'a> {
     overlap: Option<i64>,
     /// Heartbeats in a row that came in the place of such bytes.
     withheld: u32,
+    /// Where an empty log is to begin; none: where the master says.
+    first: Option<i64>,
 }
 
 impl<'a> Frames<'a> {
-    fn new(store: &'a MessageStore) -> Frames<'a> {
+    fn new(store: &'a MessageStore, first: Option<i64>) -> Frames<'a> {
         let (start, end) = (store.min_commit_log_offset().max(0), store.max_commit_log_offset());
         // Not from 0: that would be the wish of one who has nothing.
         let overlap = (end > 1).then(|| (end - OVERLAP_BYTES).max(start).max(1));
         let receiver = Receiver::new(store);
-        Frames { store, receiver, bytes: Vec::new(), open: None, overlap, withheld: 0 }
+        Frames { store, receiver, bytes: Vec::new(), open: None, overlap, withheld: 0, first }
     }
 
     /// Where the master is to go on.
     fn next(&self) -> i64 {
-        self.overlap.unwrap_or_else(|| self.receiver.next())
+        match self.first.filter(|_| self.receiver.is_empty()) {
+            // Not from 0: that would be the wish for the last file.
+            Some(first) => first.max(1),
+            None => self.overlap.unwrap_or_else(|| self.receiver.next()),
+        }
     }
 
-    async fn read(&mut self, reader: &mut (impl AsyncReadExt + Unpin)) -> Result<(), Ended> {
+    async fn read(&mut self, reader: &mut (impl AsyncReadExt + Unpin)) -> Result<usize, Ended> {
         self.bytes.reserve(READ_BYTES);
         match reader.read_buf(&mut self.bytes).await? {
             0 => Err(Ended::Io(io::ErrorKind::UnexpectedEof.into())),
-            _ => Ok(()),
+            count => Ok(count),
         }
     }
 
@@ -199,6 +248,10 @@ impl<'a> Frames<'a> {
         let count = left.min(self.bytes.len());
         if count == 0 {
             return Ok(false);
+        }
+        if self.first == Some(0) && self.receiver.is_empty() {
+            // The byte that was not asked for: the highest of a record's length, or of a blank's. No record has 16 MiB.
+            self.receiver.receive(0, &[0])?;
         }
         let known = self.compare(count)?;
         if known < count {
@@ -220,7 +273,7 @@ impl<'a> Frames<'a> {
         self.bytes.drain(..HEAD_BYTES);
         // An empty log begins wherever the master begins; a heartbeat says only where that will be.
         let expected = self.next();
-        if offset != expected && !self.receiver.is_empty() {
+        if offset != expected && (!self.receiver.is_empty() || self.first.is_some()) {
             return Err(Ended::Receive(ReceiveError::Gap { offset, expected }));
         }
         if length > 0 {

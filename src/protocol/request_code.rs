@@ -98,6 +98,9 @@ codes! {
     SendReplyMessageV2 = 325, "SEND_REPLY_MESSAGE_V2";
     PushReplyMessageToClient = 326, "PUSH_REPLY_MESSAGE_TO_CLIENT";
     LitePullMessage = 361, "LITE_PULL_MESSAGE";
+
+    // From 5.0.
+    GetBrokerHaStatus = 907, "GET_BROKER_HA_STATUS";
 }
 
 #[cfg(test)]
@@ -115,7 +118,7 @@ mod tests {
         check(RequestCode::GetRouteintoByTopic, 105, "GET_ROUTEINTO_BY_TOPIC");
         check(RequestCode::QueryDataVersion, 322, "QUERY_DATA_VERSION");
         check(RequestCode::LitePullMessage, 361, "LITE_PULL_MESSAGE");
-        assert_eq!(RequestCode::ALL.len(), 84 + 4);
+        assert_eq!(RequestCode::ALL.len(), 84 + 5);
     }
 
     #[test]

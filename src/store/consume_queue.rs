@@ -9,8 +9,8 @@
 //! Entry n lies at byte 20 n of the endless queue. Entries are written by the dispatcher alone.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::consume_queue_ext::{self, ConsumeQueueExt, ExtPlan, ExtUnit};
 use super::files::{self, Files};
@@ -112,6 +112,8 @@ pub struct ConsumeQueue {
     flushed: AtomicI64,
     /// The topic was deleted; changed under the append lock only.
     is_removed: AtomicBool,
+    /// A first message that may be none; the dispatcher's.
+    anew: Mutex<Option<Unit>>,
 }
 
 impl ConsumeQueue {
@@ -133,6 +135,7 @@ impl ConsumeQueue {
             opened_with: AtomicI64::new(0),
             flushed: AtomicI64::new(0),
             is_removed: AtomicBool::new(false),
+            anew: Mutex::new(None),
         }
     }
 
@@ -419,7 +422,8 @@ impl ConsumeQueue {
         unit: Unit,
         tags_code: impl FnOnce(&Unit) -> i64,
     ) -> Result<Put, Error> {
-        if self.has(queue_offset, unit.commit_log_offset) {
+        let is_new = queue_offset <= 1 && self.begins_anew(queue_offset, unit)?;
+        if !is_new && self.has(queue_offset, unit.commit_log_offset) {
             return Ok(Put::Repeated);
         }
         let before = if self.files.count() == 0 { (0, 0) } else { (self.max_offset(), self.dispatched_to()) };
@@ -446,6 +450,41 @@ impl ConsumeQueue {
         self.end.store(at + UNIT_BYTES as i64, Ordering::Release);
         self.dispatched_to.store(unit.record_end(), Ordering::Release);
         Ok(Put::Written)
+    }
+
+    /// Whether a message that comes late in the log, with a number that is taken, is one of a topic that was deleted and
+    /// made again: its numbers count from 0, and what the queue had is nobody's any more. Who deletes a topic deletes its
+    /// queues, but a slave sees only the log, and so does who makes the queues again.
+    fn begins_anew(&self, queue_offset: i64, unit: Unit) -> Result<bool, Error> {
+        let entries = self.max_offset();
+        if entries == 0 || unit.commit_log_offset < self.dispatched_to() {
+            return Ok(false);
+        }
+        let mut anew = self.anew.lock().unwrap_or_else(PoisonError::into_inner);
+        // A number is not covered by a record's checksum. 0 is believed where no single bit can have made it, else
+        // once 1 follows.
+        let first = match (queue_offset, anew.take()) {
+            (0, _) if entries.count_ones() == 1 => {
+                *anew = Some(unit);
+                return Ok(false);
+            }
+            (0, _) => None,
+            (1, Some(first)) => Some(first),
+            _ => return Ok(false),
+        };
+        tracing::info!(
+            topic = %self.topic,
+            queue_id = self.queue_id,
+            entries,
+            commit_log_offset = unit.commit_log_offset,
+            "consume queue begins anew: its topic was deleted and made again"
+        );
+        self.empty()?;
+        if let Some(first) = first {
+            drop(anew);
+            self.put(0, first)?;
+        }
+        Ok(true)
     }
 
     fn write(&self, at: i64, unit: Unit) -> Result<(), Error> {
@@ -542,10 +581,11 @@ impl ConsumeQueue {
         Ok(())
     }
 
-    /// Deletes all entries. Only while the store is being opened.
+    /// Deletes all entries. While the store is being opened, or by the dispatcher.
     pub fn empty(&self) -> Result<(), Error> {
         self.files.remove_all()?;
         self.set_end(0, 0);
+        self.flushed.store(0, Ordering::Relaxed);
         self.start.store(0, Ordering::Release);
         Ok(())
     }
@@ -617,6 +657,32 @@ mod tests {
         assert_eq!((queue.min_offset(), queue.max_offset()), (13, 17));
         assert!(queue.unit(14).unwrap().is_filler() && queue.unit(10).unwrap().is_filler());
         assert_eq!(queue.unit(16), Some(unit(16)));
+    }
+
+    /// A topic that was deleted and made again is seen in the log only, by a slave and where queues are made again.
+    #[test]
+    fn issues_alibaba_359_406_7264_numbers_that_begin_anew_begin_the_queue_anew() {
+        let check = |before: i64, numbers: &[i64], expected: &[i64]| {
+            let folder = tempfile::tempdir().unwrap();
+            let queue = open(folder.path());
+            (0..before).for_each(|number| assert_eq!(queue.put(number, unit(number)).unwrap(), Put::Written));
+            // Where in the log each is.
+            for (at, number) in (100..).zip(numbers) {
+                queue.put(*number, unit(at)).unwrap();
+            }
+            let found: Vec<i64> =
+                (0..queue.max_offset()).map(|it| queue.unit(it).unwrap().commit_log_offset / 100).collect();
+            assert_eq!(found, expected, "{before} entries, then {numbers:?}");
+        };
+        check(25, &[0], &[100]);
+        check(25, &[0, 1, 2], &[100, 101, 102]);
+        // Perhaps a damaged number: not before the next one agrees.
+        check(4, &[0], &[0, 1, 2, 3]);
+        check(4, &[0, 5], &[0, 1, 2, 3, 0, 101]);
+        check(4, &[0, 1], &[100, 101]);
+        check(4, &[0, 1, 2], &[100, 101, 102]);
+        check(1, &[0, 1], &[100, 101]);
+        check(4, &[2], &[0, 1, 2, 3]);
     }
 
     #[test]

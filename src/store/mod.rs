@@ -58,7 +58,7 @@ pub use mapped_file::MappedSlice;
 pub use put::{NewMessage, PutResult, PutStatus};
 use queues::Queues;
 pub use receive::{ReceiveError, Receiver};
-pub use replicas::{ReplicaTicket, Replicas, Slave};
+pub use replicas::{ByteRate, Following as ReplicaFollowing, ReplicaTicket, Replicas, Slave};
 pub use settings::Settings;
 pub use status::StoreStatus;
 use status::{Damage, NoRoom, Trouble};

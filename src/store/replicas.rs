@@ -1,11 +1,11 @@
 //! Which slaves have how much of the log, and who waits for that (Java: `HAService.GroupTransferService`,
-//! `WaitNotifyObject`). The connections to them are `ha`'s.
+//! `WaitNotifyObject`, `FlowMonitor` of 4.9). The connections to them are `ha`'s.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::sync::futures::Notified;
@@ -24,7 +24,7 @@ pub struct Replicas {
 #[derive(Default)]
 struct State {
     next_id: u64,
-    slaves: HashMap<u64, Slave>,
+    slaves: HashMap<u64, Arc<Progress>>,
     /// By the log offset that a slave must have, and by number.
     waiting: BTreeMap<(i64, u64), oneshot::Sender<()>>,
     next_number: u64,
@@ -37,6 +37,50 @@ pub struct Slave {
     pub addr: String,
     /// Log offset up to which it says to have everything.
     pub acked: i64,
+    /// Log offset up to which everything was sent.
+    pub sent: i64,
+    /// Bytes that were sent in the last whole second.
+    pub bytes_per_second: i64,
+}
+
+/// How far one slave is.
+#[derive(Debug)]
+struct Progress {
+    addr: String,
+    acked: AtomicI64,
+    sent: AtomicI64,
+    rate: ByteRate,
+}
+
+/// Bytes of the last whole second. One writer; a reader may see two seconds mixed.
+#[derive(Debug, Default)]
+pub struct ByteRate {
+    second: AtomicI64,
+    bytes: AtomicI64,
+    last: AtomicI64,
+}
+
+impl ByteRate {
+    /// So many more have passed.
+    pub fn add(&self, now_ms: i64, bytes: i64) {
+        let second = now_ms / 1000;
+        let before = self.second.load(Ordering::Relaxed);
+        if before != second {
+            let counted = self.bytes.swap(0, Ordering::Relaxed);
+            self.last.store(if before + 1 == second { counted } else { 0 }, Ordering::Relaxed);
+            self.second.store(second, Ordering::Relaxed);
+        }
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What passed in the last second that is over.
+    pub fn per_second(&self, now_ms: i64) -> i64 {
+        match now_ms / 1000 - self.second.load(Ordering::Relaxed) {
+            0 => self.last.load(Ordering::Relaxed),
+            1 => self.bytes.load(Ordering::Relaxed),
+            _ => 0,
+        }
+    }
 }
 
 /// Completes when a slave has a message. The time limit is the caller's.
@@ -59,6 +103,7 @@ impl Future for ReplicaTicket {
 pub struct Following<'a> {
     replicas: &'a Replicas,
     id: u64,
+    progress: Arc<Progress>,
 }
 
 impl Replicas {
@@ -73,19 +118,30 @@ impl Replicas {
     }
 
     /// The connected slaves.
-    pub fn slaves(&self) -> Vec<Slave> {
-        self.state().slaves.values().cloned().collect()
+    pub fn slaves(&self, now_ms: i64) -> Vec<Slave> {
+        let state = self.state();
+        let seen = |progress: &Arc<Progress>| Slave {
+            addr: progress.addr.clone(),
+            acked: progress.acked.load(Ordering::Relaxed),
+            sent: progress.sent.load(Ordering::Relaxed),
+            bytes_per_second: progress.rate.per_second(now_ms),
+        };
+        let mut slaves: Vec<Slave> = state.slaves.values().map(seen).collect();
+        slaves.sort_by(|one, other| one.addr.cmp(&other.addr));
+        slaves
     }
 
     /// A slave has connected and said how much it has.
     pub fn follow(&self, addr: String, acked: i64) -> Following<'_> {
+        let (sent, rate) = (AtomicI64::new(acked), ByteRate::default());
+        let progress = Arc::new(Progress { addr, acked: AtomicI64::new(acked), sent, rate });
         let mut state = self.state();
         let id = state.next_id;
         state.next_id += 1;
-        state.slaves.insert(id, Slave { addr, acked });
+        state.slaves.insert(id, Arc::clone(&progress));
         self.count.store(state.slaves.len(), Ordering::Release);
         drop(state);
-        let following = Following { replicas: self, id };
+        let following = Following { replicas: self, id, progress };
         following.acked(acked);
         following
     }
@@ -128,12 +184,21 @@ impl Replicas {
 }
 
 impl Following<'_> {
+    /// Bytes of the log that end there are on their way.
+    pub fn sends(&self, now_ms: i64, to: i64, bytes: i64) {
+        self.progress.sent.fetch_max(to, Ordering::AcqRel);
+        self.progress.rate.add(now_ms, bytes);
+    }
+
+    /// Log offset up to which everything was sent.
+    pub fn sent(&self) -> i64 {
+        self.progress.sent.load(Ordering::Acquire)
+    }
+
     /// The slave has everything up to there.
     pub fn acked(&self, offset: i64) {
+        self.progress.acked.store(offset, Ordering::Relaxed);
         let mut state = self.replicas.state();
-        if let Some(slave) = state.slaves.get_mut(&self.id) {
-            slave.acked = offset;
-        }
         if self.replicas.acked.fetch_max(offset, Ordering::AcqRel) >= offset {
             return;
         }
@@ -175,13 +240,30 @@ mod tests {
         slave.acked(11);
         assert_eq!(replicas.state().waiting.len(), 2);
         slave.acked(5);
-        assert_eq!((replicas.acked(), replicas.slaves()[0].acked), (11, 5));
+        assert_eq!((replicas.acked(), replicas.slaves(0)[0].acked), (11, 5));
         drop(slave);
         assert_eq!(replicas.count(), 0);
         let other = replicas.follow("b".to_owned(), 15);
         assert_eq!(replicas.state().waiting.len(), 1);
         other.acked(20);
         assert!(replicas.state().waiting.is_empty());
+    }
+
+    #[test]
+    fn a_rate_is_that_of_the_last_whole_second() {
+        let rate = ByteRate::default();
+        let check = |now_ms: i64, expected: i64| assert_eq!(rate.per_second(now_ms), expected, "at {now_ms}");
+        rate.add(5000, 10);
+        rate.add(5999, 20);
+        check(5999, 0);
+        check(6000, 30);
+        rate.add(6500, 7);
+        check(6999, 30);
+        check(7000, 7);
+        check(8000, 0);
+        rate.add(9000, 1);
+        check(9000, 0);
+        check(10_000, 1);
     }
 
     #[test]

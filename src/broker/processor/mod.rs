@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::admin::{config, consumer, group, lock, offset, stats, topic};
+use self::admin::{config, consumer, group, ha, lock, offset, stats, topic};
 use super::Broker;
 use crate::protocol::request_code::RequestCode;
 use crate::protocol::response_code::ResponseCode;
@@ -115,6 +115,7 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on_command(RequestCode::SendMessageV2, send::send_message)
         .on_command(RequestCode::SendBatchMessage, send::send_message)
         .on_command(RequestCode::LitePullMessage, pull::pull_message)
+        .on(RequestCode::GetBrokerHaStatus, ha::get_broker_ha_status)
         .before_write(|broker| broker.offsets.write_journal())
         .after_batch(|broker| broker.store.dispatch())
         .on_disconnect(client_manage::disconnected)

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod client;
 pub mod group;
+pub mod ha;
 pub mod heartbeat;
 pub mod offset;
 pub mod queue;

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod consumer;
 pub mod group;
+pub mod ha;
 pub mod lock;
 pub mod offset;
 pub mod stats;
