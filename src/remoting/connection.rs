@@ -128,6 +128,7 @@ pub(super) async fn run<S: Service + ?Sized>(
         frame_since: None,
         output: Output::default(),
         pending: FuturesUnordered::new(),
+        in_turn: VecDeque::new(),
         last_activity: Instant::now(),
         idle,
         limits,
@@ -225,6 +226,14 @@ struct Owed {
     reply: Pending,
 }
 
+impl Owed {
+    fn new(opaque: i32, reply: LaterResponse, one_way: bool) -> Owed {
+        let reply = if one_way { Box::pin(async move { reply.await.and(None) }) } else { reply };
+        let done: PendingDone = reply_or_fault;
+        Owed { opaque, reply: AssertUnwindSafe(reply).catch_unwind().map(done) }
+    }
+}
+
 impl Future for Owed {
     type Output = (i32, Option<Response>);
 
@@ -256,6 +265,8 @@ struct Connection<S: Service + ?Sized> {
     frame_since: Option<Instant>,
     output: Output,
     pending: FuturesUnordered<Owed>,
+    /// Of these only the first may be ready.
+    in_turn: VecDeque<Owed>,
     last_activity: Instant,
     idle: Pin<Box<Sleep>>,
 }
@@ -299,11 +310,18 @@ impl<S: Service + ?Sized> Connection<S> {
         {
             return Poll::Ready(Ok(Event::Reply(opaque, response)));
         }
+        if !choked
+            && let Some(first) = self.in_turn.front_mut()
+            && let Poll::Ready((opaque, response)) = first.poll_unpin(cx)
+        {
+            self.in_turn.pop_front();
+            return Poll::Ready(Ok(Event::Reply(opaque, response)));
+        }
         if unsent && let Poll::Ready(ready) = self.stream.poll_write_ready(cx) {
             return Poll::Ready(ready.map(|()| Event::Writable).map_err(Ended::Io));
         }
         if !choked
-            && self.pending.len() < self.limits.pending_max
+            && self.pending.len() + self.in_turn.len() < self.limits.pending_max
             && let Poll::Ready(ready) = self.stream.poll_read_ready(cx)
         {
             return Poll::Ready(ready.map(|()| Event::Readable).map_err(Ended::Io));
@@ -315,6 +333,14 @@ impl<S: Service + ?Sized> Connection<S> {
     fn drain_ready(&mut self) {
         while self.output.bytes <= self.limits.unsent_max_bytes {
             let Some(Some((opaque, response))) = self.pending.next().now_or_never() else { break };
+            self.reply(opaque, response);
+        }
+        // Who is not ready forgets whom to wake; `poll_event` looks again before this task sleeps.
+        while self.output.bytes <= self.limits.unsent_max_bytes
+            && let Some(first) = self.in_turn.front_mut()
+            && let Some((opaque, response)) = first.now_or_never()
+        {
+            self.in_turn.pop_front();
             self.reply(opaque, response);
         }
         while let Ok(outgoing) = self.outbox.try_recv() {
@@ -418,11 +444,8 @@ impl<S: Service + ?Sized> Connection<S> {
         let (opaque, one_way) = (command.opaque, command.is_one_way());
         match self.service.call(&self.peer, command) {
             Answer::Now(response) if !one_way => self.reply(opaque, Some(response)),
-            Answer::Later(reply) => {
-                let reply = if one_way { Box::pin(async move { reply.await.and(None) }) } else { reply };
-                let done: PendingDone = reply_or_fault;
-                self.pending.push(Owed { opaque, reply: AssertUnwindSafe(reply).catch_unwind().map(done) });
-            }
+            Answer::Later(reply) => self.pending.push(Owed::new(opaque, reply, one_way)),
+            Answer::InTurn(reply) => self.in_turn.push_back(Owed::new(opaque, reply, one_way)),
             Answer::Now(_) | Answer::Silent => {}
         }
     }

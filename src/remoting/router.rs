@@ -27,6 +27,9 @@ pub enum Answer {
     Now(Response),
     /// The reply when the future is done; the connection goes on reading meanwhile.
     Later(LaterResponse),
+    /// The same, where the reply cannot be due before those of earlier requests of its kind on the connection are: only the
+    /// first of them is looked at, which spares the others their timers and wake-ups.
+    InTurn(LaterResponse),
     /// No reply at all, as Java in a few places.
     Silent,
 }
@@ -35,6 +38,11 @@ impl Answer {
     /// A reply that a future makes; its fault is the reply's code and remark.
     pub fn later(reply: impl Future<Output = Result<Response, Fault>> + Send + 'static) -> Answer {
         Answer::Later(Box::pin(async move { Some(reply.await.unwrap_or_else(Response::from)) }))
+    }
+
+    /// The same for [`Answer::InTurn`].
+    pub fn in_turn(reply: impl Future<Output = Result<Response, Fault>> + Send + 'static) -> Answer {
+        Answer::InTurn(Box::pin(async move { Some(reply.await.unwrap_or_else(Response::from)) }))
     }
 }
 

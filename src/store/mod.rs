@@ -186,7 +186,7 @@ pub struct MessageStore {
     is_troubled: AtomicBool,
     damage: Damage,
     no_room: NoRoom,
-    replicas: Replicas,
+    replicas: Arc<Replicas>,
     /// A queue or the index was not written to disk: a second try says nothing of what the first one lost.
     is_queue_unsure: AtomicBool,
     standby: Standby,
@@ -262,7 +262,7 @@ impl MessageStore {
             is_troubled: AtomicBool::new(false),
             damage: Damage::default(),
             no_room: NoRoom::default(),
-            replicas: Replicas::default(),
+            replicas: Arc::default(),
             is_queue_unsure: AtomicBool::new(false),
             standby: Standby::default(),
             threads: Mutex::default(),
@@ -304,6 +304,12 @@ impl MessageStore {
         &self.replicas
     }
 
+    /// Tells those who send the log on to slaves that there is more of it. With all that one read of a connection has
+    /// brought: a wake-up, and a frame, for each message cost as much as the message.
+    pub fn wake_replicas(&self) {
+        self.replicas.wake(self.log.end());
+    }
+
     /// Bytes of a file of the commit log.
     pub fn commit_log_file_bytes(&self) -> i64 {
         self.log.files().file_bytes() as i64
@@ -327,6 +333,7 @@ impl MessageStore {
     /// Gives the messages that were appended their places in the queues, or leaves it to somebody who is just
     /// doing that. To be called after appending, when nothing waits for the caller any more.
     pub fn dispatch(&self) {
+        self.wake_replicas();
         loop {
             if self.dispatched_to.load(Ordering::Acquire) >= self.log.end() {
                 return;

@@ -258,7 +258,6 @@ impl MessageStore {
             Ok(Appended { commit_log_offset, store_timestamp_ms }) => {
                 let end = commit_log_offset + records.len() as i64;
                 let (status, replicated) = self.replicated(message, end);
-                self.replicas.wake();
                 PutResult {
                     status,
                     commit_log_offset,

@@ -6,10 +6,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
+use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, oneshot};
 
 /// The slaves that follow this log.
 #[derive(Default)]
@@ -18,6 +18,8 @@ pub struct Replicas {
     count: AtomicUsize,
     /// As far as any slave has the log; never falls, as in Java.
     acked: AtomicI64,
+    /// End of the log when those who send it on were last woken.
+    announced: AtomicI64,
     appended: Notify,
 }
 
@@ -26,7 +28,7 @@ struct State {
     next_id: u64,
     slaves: HashMap<u64, Arc<Progress>>,
     /// By the log offset that a slave must have, and by number.
-    waiting: BTreeMap<(i64, u64), oneshot::Sender<()>>,
+    waiting: BTreeMap<(i64, u64), Waker>,
     next_number: u64,
 }
 
@@ -83,18 +85,40 @@ impl ByteRate {
     }
 }
 
-/// Completes when a slave has a message. The time limit is the caller's.
-#[derive(Debug)]
-pub struct ReplicaTicket(oneshot::Receiver<()>);
+/// Completes when a slave has a message. The time limit is the caller's. One that nobody looks at costs nothing.
+pub struct ReplicaTicket {
+    replicas: Arc<Replicas>,
+    end: i64,
+    /// Once it waits.
+    number: Option<u64>,
+}
 
 impl Future for ReplicaTicket {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match Pin::new(&mut self.0).poll(cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(()),
-            // Nobody will say so any more; the caller's time limit decides.
-            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
+        if self.replicas.acked() >= self.end {
+            return Poll::Ready(());
+        }
+        let replicas = Arc::clone(&self.replicas);
+        let mut state = replicas.state();
+        // Under the lock: an ack either comes before, and is seen here, or finds the waker.
+        if replicas.acked() >= self.end {
+            return Poll::Ready(());
+        }
+        let number = *self.number.get_or_insert_with(|| {
+            state.next_number += 1;
+            state.next_number
+        });
+        state.waiting.insert((self.end, number), cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for ReplicaTicket {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.replicas.state().waiting.remove(&(self.end, number));
         }
     }
 }
@@ -147,28 +171,13 @@ impl Replicas {
     }
 
     /// Waits for a slave to have the log up to `end`.
-    pub fn ticket(&self, end: i64) -> ReplicaTicket {
-        let (sender, done) = oneshot::channel();
-        let mut state = self.state();
-        // Under the lock: an ack either comes before, and is seen here, or finds the ticket.
-        if self.acked() >= end {
-            let _ = sender.send(());
-        } else {
-            let number = state.next_number;
-            state.next_number += 1;
-            // Who gave up waiting leaves here at the latest when the slave has caught up; a slave that never does must
-            // not let them pile up.
-            if number.is_multiple_of(1024) {
-                state.waiting.retain(|_, waiting| !waiting.is_closed());
-            }
-            state.waiting.insert((end, number), sender);
-        }
-        ReplicaTicket(done)
+    pub fn ticket(self: &Arc<Replicas>, end: i64) -> ReplicaTicket {
+        ReplicaTicket { replicas: Arc::clone(self), end, number: None }
     }
 
-    /// Something was appended: wakes those who send it on.
-    pub fn wake(&self) {
-        if self.count() > 0 {
+    /// The log ends there: wakes those who send it on, where that is new to them.
+    pub fn wake(&self, end: i64) {
+        if self.count() > 0 && self.announced.swap(end, Ordering::AcqRel) != end {
             self.appended.notify_waiters();
         }
     }
@@ -205,10 +214,7 @@ impl Following<'_> {
         let later = state.waiting.split_off(&(offset.saturating_add(1), 0));
         let done = std::mem::replace(&mut state.waiting, later);
         drop(state);
-        for sender in done.into_values() {
-            // Who waits no longer has answered its sender already.
-            let _ = sender.send(());
-        }
+        done.into_values().for_each(Waker::wake);
     }
 }
 
@@ -228,7 +234,7 @@ mod tests {
 
     #[test]
     fn tickets_end_with_the_ack_that_covers_them() {
-        let replicas = Replicas::default();
+        let replicas = Arc::new(Replicas::default());
         let slave = replicas.follow("a".to_owned(), 10);
         assert_eq!((replicas.count(), replicas.acked()), (1, 10));
         let mut tickets = [10, 11, 12, 20].map(|end| replicas.ticket(end));
@@ -237,8 +243,10 @@ mod tests {
             assert_eq!(now, expected);
         };
         done([true, false, false, false]);
+        assert_eq!(replicas.state().waiting.len(), 3);
         slave.acked(11);
         assert_eq!(replicas.state().waiting.len(), 2);
+        done([true, true, false, false]);
         slave.acked(5);
         assert_eq!((replicas.acked(), replicas.slaves(0)[0].acked), (11, 5));
         drop(slave);
@@ -268,10 +276,11 @@ mod tests {
 
     #[test]
     fn who_gave_up_does_not_stay() {
-        let replicas = Replicas::default();
-        for end in 0..5000 {
-            drop(replicas.ticket(end + 1));
-        }
-        assert!(replicas.state().waiting.len() <= 1024);
+        let replicas = Arc::new(Replicas::default());
+        let mut tickets: Vec<ReplicaTicket> = (1..100).map(|end| replicas.ticket(end)).collect();
+        tickets.iter_mut().for_each(|ticket| assert!(ticket.now_or_never().is_none()));
+        assert_eq!(replicas.state().waiting.len(), 99);
+        tickets.truncate(1);
+        assert_eq!(replicas.state().waiting.len(), 1);
     }
 }

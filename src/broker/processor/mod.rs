@@ -116,9 +116,15 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on_command(RequestCode::SendBatchMessage, send::send_message)
         .on_command(RequestCode::LitePullMessage, pull::pull_message)
         .on(RequestCode::GetBrokerHaStatus, ha::get_broker_ha_status)
-        .before_write(|broker| broker.offsets.write_journal())
+        .before_write(before_write)
         .after_batch(|broker| broker.store.dispatch())
         .on_disconnect(client_manage::disconnected)
+}
+
+/// When all requests of one read have been handled.
+fn before_write(broker: &Arc<Broker>) {
+    broker.store.wake_replicas();
+    broker.offsets.write_journal();
 }
 
 /// A request's JSON body.

@@ -279,8 +279,9 @@ pub(super) fn reply(broker: &Arc<Broker>, stored: Stored) -> Answer {
     let broker = Arc::clone(broker);
     let wait =
         Duration::from_millis(u64::try_from(broker.store.settings().sync_flush_timeout()).unwrap_or(0));
-    Answer::later(async move {
-        let until = tokio::time::Instant::now() + wait;
+    let until = tokio::time::Instant::now() + wait;
+    // Disk and slaves have the log in its order, and so have the messages of one connection.
+    Answer::in_turn(async move {
         let mut status = result.status;
         if let Some(ticket) = durable {
             status = match tokio::time::timeout_at(until, ticket).await {
