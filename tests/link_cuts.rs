@@ -12,9 +12,10 @@ use std::path::Path;
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::broker::Client;
+use common::until;
 use rocketmq::protocol::message::messages;
 use rocketmq::protocol::request_code::RequestCode;
 
@@ -22,18 +23,8 @@ const ROUNDS: usize = 50;
 const SENDERS: usize = 4;
 const QUEUES: i32 = 4;
 const TOPIC: &str = "LinkCuts";
-/// For one event.
-const WAIT: Duration = Duration::from_secs(60);
 /// Sends that go well after a link has been healed, before it is cut again.
 const SENDS: usize = 200;
-
-fn until(what: &str, mut look: impl FnMut() -> bool) {
-    let end = Instant::now() + WAIT;
-    while !look() {
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 fn run(command: &str) {
     let mut words = command.split_whitespace();

@@ -13,7 +13,8 @@ use rocketmq::protocol::request_code::RequestCode;
 use rocketmq::remoting::Command;
 use serde_json::{Value, json};
 
-use self::common::broker::{Client, Fixture};
+use self::common::broker::{Client, Fixture, NameServer};
+use self::common::until;
 
 /// A send of the stock client (310), its queue and properties as given.
 fn send(client: &mut Client, topic: &str, queue_id: &str, properties: &str, body: &str) -> Command {
@@ -373,4 +374,27 @@ fn a_group_too_far_behind_is_stopped() {
     fields[4].1 = "1";
     assert_eq!(client.call(RequestCode::PullMessage, &fields, "").code, 0);
     assert_eq!(client.call(RequestCode::PullMessage, &fields, "").code, 16);
+}
+
+/// A topic that a send has made is on one master only, unless it is to be on all.
+#[test]
+fn a_topic_made_by_a_send_is_on_all_masters_if_wished() {
+    let name_server = NameServer::new();
+    let named = |name: &'static str| {
+        Fixture::on(tempfile::tempdir().unwrap(), &name_server.addr(), move |configs| {
+            configs.broker.broker_name = name.to_owned();
+            configs.broker.auto_create_topic_on_cluster = true;
+        })
+    };
+    let (first, second) = (named("broker-a"), named("broker-b"));
+    let mut client = second.connect();
+    assert_eq!(client.create_topic("HasItsOwn", "7").0, 0);
+    let mut client = first.connect();
+    // In this order, so that the first has been looked at when the second is there.
+    for topic in ["HasItsOwn", "Anywhere"] {
+        assert_eq!(send(&mut client, topic, "0", "", "x").code, 0);
+    }
+    let there = |topic: &str| second.running().broker().topics.get(topic).map(|it| it.write_queue_nums);
+    until("the topic to be made there", || there("Anywhere") == Some(4));
+    assert_eq!(there("HasItsOwn"), Some(7));
 }

@@ -6,31 +6,21 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocketmq::broker::Configs;
 use rocketmq::config::store::BrokerRole;
-use rocketmq::namesrv;
 use rocketmq::protocol::body::ha::HaRuntimeInfo;
 use rocketmq::protocol::request_code::RequestCode;
 use rocketmq::remoting::Command;
 use serde_json::Value;
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
-use self::common::broker::{Client, Fixture};
+use self::common::broker::{Client, Fixture, NameServer};
+use self::common::until;
 
 const WAIT: Duration = Duration::from_secs(30);
-
-fn until(what: &str, mut look: impl FnMut() -> bool) {
-    let end = Instant::now() + WAIT;
-    while !look() {
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        std::thread::yield_now();
-    }
-}
 
 fn master_of(role: BrokerRole) -> impl Fn(&mut Configs) + 'static {
     move |configs: &mut Configs| configs.store.broker_role = role
@@ -215,39 +205,6 @@ fn only_listed_addresses_follow() {
     listed.put("T", 0, "x");
     let slave = Fixture::on(tempfile::tempdir().unwrap(), "", slave_of(listed.running().ha_addr()));
     follows(&slave, &listed);
-}
-
-/// A name server, on a runtime of its own.
-struct NameServer {
-    _folder: TempDir,
-    runtime: Runtime,
-    running: Option<namesrv::Running>,
-}
-
-impl NameServer {
-    fn new() -> NameServer {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let mut configs =
-            namesrv::Configs { bind_ip: IpAddr::V4(Ipv4Addr::LOCALHOST), ..namesrv::Configs::default() };
-        configs.server.listen_port = 0;
-        configs.namesrv.kv_config_path = folder.path().join("kvConfig.json").to_str().unwrap().to_owned();
-        let running = runtime.block_on(namesrv::start(configs)).unwrap();
-        NameServer { _folder: folder, runtime, running: Some(running) }
-    }
-
-    fn addr(&self) -> String {
-        self.running.as_ref().unwrap().addr().to_string()
-    }
-}
-
-impl Drop for NameServer {
-    fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            self.runtime.block_on(running.stop());
-        }
-    }
 }
 
 fn registered_slave(configs: &mut Configs) {

@@ -15,6 +15,7 @@ pub mod register;
 pub mod replication;
 mod running;
 pub mod schedule;
+pub mod spread;
 pub mod stats;
 pub mod subscription_group;
 pub mod topic_config;
@@ -41,6 +42,7 @@ use self::rates::Rates;
 use self::register::{Mode, Registrar};
 use self::replication::Following;
 use self::schedule::Schedule;
+use self::spread::Spread;
 use self::stats::Stats;
 use self::subscription_group::SubscriptionGroups;
 use self::topic_config::{TopicError, TopicTable};
@@ -80,6 +82,8 @@ pub struct Broker {
     pub rates: Rates,
     /// As a slave: whom it follows.
     pub following: Arc<Following>,
+    /// Topics to be made elsewhere.
+    spread: Spread,
     pub pools: Pools,
     clock: Clock,
     registrar: Registrar,
@@ -127,7 +131,11 @@ impl Broker {
         remote: SocketAddr,
     ) -> Option<Arc<TopicConfig>> {
         let created = self.topics.create_on_send(topic, default_topic, queue_nums, topic_sys_flag, remote);
-        logged(created, topic)
+        let created = logged(created, topic);
+        if created.is_some() && self.live.auto_create_topic_on_cluster() {
+            self.spread.made(topic);
+        }
+        created
     }
 
     /// A retry or dead-letter topic, made where it does not exist.

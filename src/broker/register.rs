@@ -10,11 +10,11 @@ use super::live::Live;
 use super::topic_config::TopicTable;
 use crate::config::remoting::NettyClientConfig;
 use crate::protocol::body::register::RegisterBrokerBody;
-use crate::protocol::body::route::{ClusterInfo, KVTable};
+use crate::protocol::body::route::{ClusterInfo, KVTable, TopicRouteData};
 use crate::protocol::body::topic::DataVersion;
 use crate::protocol::header::route::{
-    QueryDataVersionRequestHeader, QueryDataVersionResponseHeader, RegisterBrokerRequestHeader,
-    RegisterBrokerResponseHeader, UnRegisterBrokerRequestHeader,
+    GetRouteInfoRequestHeader, QueryDataVersionRequestHeader, QueryDataVersionResponseHeader,
+    RegisterBrokerRequestHeader, RegisterBrokerResponseHeader, UnRegisterBrokerRequestHeader,
 };
 use crate::protocol::perm::{is_readable, is_writeable};
 use crate::protocol::request_code::RequestCode;
@@ -242,9 +242,7 @@ impl Registrar {
     /// Addresses under which slaves of a broker are registered, as the first name server that answers says.
     pub async fn slaves_of(&self, broker_name: &str) -> Vec<String> {
         for addr in &self.name_servers {
-            let request = Command::request(RequestCode::GetBrokerClusterInfo, &());
-            let Ok(answer) = self.client.invoke(addr, request, QUERY_VERSION_TIMEOUT).await else { continue };
-            let Ok(info) = compat::json::from_slice::<ClusterInfo>(&answer.body) else { continue };
+            let Some(info) = self.cluster_info(addr).await else { continue };
             let Some(data) = info.broker_addr_table.get(broker_name) else { continue };
             return data
                 .broker_addrs
@@ -252,6 +250,32 @@ impl Registrar {
                 .filter(|(id, _)| **id != 0)
                 .map(|(_, addr)| addr.clone())
                 .collect();
+        }
+        Vec::new()
+    }
+
+    async fn cluster_info(&self, name_server: &str) -> Option<ClusterInfo> {
+        let request = Command::request(RequestCode::GetBrokerClusterInfo, &());
+        let answer = self.client.invoke(name_server, request, QUERY_VERSION_TIMEOUT).await.ok()?;
+        compat::json::from_slice(&answer.body).ok()
+    }
+
+    /// Masters of a cluster that have a topic not, by name, as the first name server that answers says.
+    pub async fn masters_without(&self, cluster: &str, topic: &str) -> Vec<(String, String)> {
+        for addr in &self.name_servers {
+            let Some(info) = self.cluster_info(addr).await else { continue };
+            let header = GetRouteInfoRequestHeader { topic: topic.to_owned() };
+            let request = Command::request(RequestCode::GetRouteintoByTopic, &header);
+            let Ok(answer) = self.client.invoke(addr, request, QUERY_VERSION_TIMEOUT).await else { continue };
+            // One that nobody has yet has no route.
+            let route: TopicRouteData = compat::json::from_slice(&answer.body).unwrap_or_default();
+            let has = |name: &str| route.queue_datas.iter().any(|queues| queues.broker_name == name);
+            let Some(names) = info.cluster_addr_table.get(cluster) else { continue };
+            let master = |name: &String| {
+                let addr = info.broker_addr_table.get(name)?.broker_addrs.get(&0)?;
+                Some((name.clone(), addr.clone()))
+            };
+            return names.iter().filter(|name| !has(name)).filter_map(master).collect();
         }
         Vec::new()
     }

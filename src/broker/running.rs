@@ -22,6 +22,7 @@ use super::rates::Rates;
 use super::register::{Identity, Mode, Registrar};
 use super::replication::{self, Allowed, Following};
 use super::schedule::{self, Schedule};
+use super::spread::{self, Spread};
 use super::stats::Stats;
 use super::subscription_group::SubscriptionGroups;
 use super::topic_config::{BuiltIn, TopicTable};
@@ -282,6 +283,7 @@ fn assemble(
         transactions: Transactions::default(),
         stats: Stats::new(),
         rates: Rates::default(),
+        spread: Spread::default(),
         following: Arc::new(Following::new(&configs.store)),
         pools: Pools::new(&config),
         registrar: Registrar::new(identity, &config.namesrv_addr, &configs.client, configs.serialize_type),
@@ -356,6 +358,7 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
 /// What only a broker that takes messages does.
 fn master_jobs(broker: &Arc<Broker>, jobs: &mut JoinSet<()>) {
     jobs.spawn(schedule::keep_delivering(Arc::clone(broker)));
+    jobs.spawn(spread::keep_spreading(Arc::clone(broker)));
     let checks_ms = i32::try_from(broker.config.transaction_check_interval).unwrap_or(i32::MAX);
     // Not earlier: after a restart of ours the producers come back with their next heartbeats.
     jobs.spawn(every_from(

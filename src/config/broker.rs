@@ -325,7 +325,6 @@ impl Section for BrokerConfig {
         ("fetchNamesrvAddrByAddressServer", "no address server is asked; set namesrvAddr"),
         ("rmqAddressServerDomain", "no address server is asked; set namesrvAddr"),
         ("rmqAddressServerSubGroup", "no address server is asked; set namesrvAddr"),
-        ("autoCreateTopicOnCluster", "topics are created on the broker that gets the message, as in 4.3.0"),
     ];
 
     fn validate(&self) -> Vec<(&'static str, String)> {

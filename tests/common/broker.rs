@@ -11,6 +11,7 @@ use rocketmq::broker::{self, Configs, Running};
 use rocketmq::config::broker::BrokerConfig;
 use rocketmq::config::remoting::NettyServerConfig;
 use rocketmq::config::store::MessageStoreConfig;
+use rocketmq::namesrv;
 use rocketmq::protocol::request_code::RequestCode;
 use rocketmq::remoting::command::{FLAG_RESPONSE, VERSION_4_3_0};
 use rocketmq::remoting::{Command, Language, codec};
@@ -124,6 +125,39 @@ impl Fixture {
 }
 
 impl Drop for Fixture {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            self.runtime.block_on(running.stop());
+        }
+    }
+}
+
+/// A name server, on a runtime of its own.
+pub struct NameServer {
+    _folder: TempDir,
+    runtime: Runtime,
+    running: Option<namesrv::Running>,
+}
+
+impl NameServer {
+    pub fn new() -> NameServer {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let mut configs =
+            namesrv::Configs { bind_ip: IpAddr::V4(Ipv4Addr::LOCALHOST), ..namesrv::Configs::default() };
+        configs.server.listen_port = 0;
+        configs.namesrv.kv_config_path = folder.path().join("kvConfig.json").to_str().unwrap().to_owned();
+        let running = runtime.block_on(namesrv::start(configs)).unwrap();
+        NameServer { _folder: folder, runtime, running: Some(running) }
+    }
+
+    pub fn addr(&self) -> String {
+        self.running.as_ref().unwrap().addr().to_string()
+    }
+}
+
+impl Drop for NameServer {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
             self.runtime.block_on(running.stop());

@@ -12,7 +12,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command as Process, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use rocketmq::protocol::header::pull::{PullMessageRequestHeader, PullMessageResponseHeader};
@@ -25,6 +25,18 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Only a broken program takes so long.
 const WAIT: Duration = Duration::from_secs(30);
 const STARTS: usize = 5;
+
+/// Waits until it is so.
+pub fn until(what: &str, mut look: impl FnMut() -> bool) {
+    /// For one event: some go by timeouts of the protocol.
+    const LIMIT: Duration = Duration::from_secs(60);
+    let end = Instant::now() + LIMIT;
+    while !look() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        // Another process sends us no event that we could wait for.
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
 
 /// A run of the program; killed when it is dropped.
 pub struct Program {
