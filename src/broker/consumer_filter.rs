@@ -312,6 +312,12 @@ impl ConsumerFilters {
         bits.as_bytes().to_vec()
     }
 
+    /// A group's filter of a topic as the file has it.
+    pub fn to_json(&self, topic: &str, group: &str) -> Option<String> {
+        let data = self.data(&*self.get(topic, group)?);
+        serde_json::to_string_pretty(&data).ok()
+    }
+
     /// Writes the file where something has changed; filters that have been without consumers for too long go. Blocks.
     pub fn persist(&self, clean_after_ms: i64) -> Result<(), FileError> {
         let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
@@ -346,8 +352,8 @@ impl ConsumerFilters {
         self.recount(&topics);
     }
 
-    fn snapshot(&self) -> FilterTable {
-        let data = |filter: &ConsumerFilter| ConsumerFilterData {
+    fn data(&self, filter: &ConsumerFilter) -> ConsumerFilterData {
+        ConsumerFilterData {
             bloom_filter_data: Some(BloomFilterData {
                 bit_num: self.bloom.bits(),
                 bit_pos: filter.positions.clone(),
@@ -360,10 +366,13 @@ impl ConsumerFilters {
             expression: filter.text.clone(),
             expression_type: EXPRESSION_SQL92.to_owned(),
             topic: filter.topic.clone(),
-        };
+        }
+    }
+
+    fn snapshot(&self) -> FilterTable {
         let of_topic = |(topic, groups): (&String, &HashMap<String, Arc<ConsumerFilter>>)| {
             let group_filter_data =
-                groups.iter().map(|(group, filter)| (group.clone(), data(filter))).collect();
+                groups.iter().map(|(group, filter)| (group.clone(), self.data(filter))).collect();
             (topic.clone(), FilterDataMapByTopic { group_filter_data, topic: topic.clone() })
         };
         FilterTable { filter_data_by_topic: self.read().iter().map(of_topic).collect() }

@@ -10,12 +10,12 @@ pub mod long_polling;
 pub mod processor;
 pub mod producers;
 pub mod queue_lock;
-pub mod rates;
 pub mod register;
 pub mod replication;
 mod running;
 pub mod schedule;
 pub mod spread;
+pub mod statistics;
 pub mod stats;
 pub mod subscription_group;
 pub mod topic_config;
@@ -38,11 +38,11 @@ use self::long_polling::Holds;
 use self::processor::Pools;
 use self::producers::Producers;
 use self::queue_lock::QueueLocks;
-use self::rates::Rates;
 use self::register::{Mode, Registrar};
 use self::replication::Following;
 use self::schedule::Schedule;
 use self::spread::Spread;
+use self::statistics::Statistics;
 use self::stats::Stats;
 use self::subscription_group::SubscriptionGroups;
 use self::topic_config::{TopicError, TopicTable};
@@ -78,8 +78,7 @@ pub struct Broker {
     pub schedule: Arc<Schedule>,
     pub transactions: Transactions,
     pub stats: Stats,
-    /// What groups take of topics.
-    pub rates: Rates,
+    pub statistics: Statistics,
     /// As a slave: whom it follows.
     pub following: Arc<Following>,
     /// Topics to be made elsewhere.

@@ -18,11 +18,11 @@ use super::long_polling::Holds;
 use super::processor::{self, Pools, end_transaction};
 use super::producers::Producers;
 use super::queue_lock::QueueLocks;
-use super::rates::Rates;
 use super::register::{Identity, Mode, Registrar};
 use super::replication::{self, Allowed, Following};
 use super::schedule::{self, Schedule};
 use super::spread::{self, Spread};
+use super::statistics::Statistics;
 use super::stats::Stats;
 use super::subscription_group::SubscriptionGroups;
 use super::topic_config::{BuiltIn, TopicTable};
@@ -282,7 +282,7 @@ fn assemble(
         schedule: Arc::new(schedule),
         transactions: Transactions::default(),
         stats: Stats::new(),
-        rates: Rates::default(),
+        statistics: Statistics::default(),
         spread: Spread::default(),
         following: Arc::new(Following::new(&configs.store)),
         pools: Pools::new(&config),
@@ -346,7 +346,7 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
     }));
     jobs.spawn(every(SCAN_CLIENTS_EVERY, Arc::clone(broker), |broker| async move { broker.scan_clients() }));
     jobs.spawn(every(RATES_EVERY, Arc::clone(broker), |broker| async move {
-        broker.rates.sample(broker.now_ms());
+        broker.statistics.sample(broker.now_ms());
     }));
     jobs.spawn(every(SAMPLE_EVERY, Arc::clone(broker), |broker| async move {
         let now_ms = broker.now_ms();

@@ -150,6 +150,11 @@ impl SubscriptionGroups {
         self.read().version
     }
 
+    /// The groups' names.
+    pub fn names(&self) -> Vec<String> {
+        self.read().groups.keys().cloned().collect()
+    }
+
     /// The table as replies and the file have it.
     pub fn snapshot(&self) -> SubscriptionGroupWrapper {
         let tables = self.read();

@@ -97,6 +97,24 @@ pub struct Found {
     pub index_last_update_offset: i64,
 }
 
+/// A look into a queue.
+#[derive(Debug)]
+pub struct QueueView {
+    pub min_offset: i64,
+    pub max_offset: i64,
+    /// Those that were asked for, as far as they are there.
+    pub entries: Vec<QueueEntry>,
+}
+
+/// An entry of a queue, and what its extension has.
+#[derive(Debug)]
+pub struct QueueEntry {
+    pub unit: Unit,
+    pub ext: Option<ExtUnit>,
+    /// The entry names a place of the extension where there is nothing.
+    pub is_ext_lost: bool,
+}
+
 impl MessageStore {
     /// Messages of a queue from an offset on, as many as fit into a reply; `None` while the store stops.
     pub fn get(
@@ -273,6 +291,23 @@ impl MessageStore {
     /// One entry of a queue.
     pub fn unit(&self, topic: &str, queue_id: i32, offset: i64) -> Option<Unit> {
         self.queues.get(topic, queue_id)?.unit(offset)
+    }
+
+    /// A queue's bounds, and entries of it from a number on; none where there is no queue.
+    pub fn queue_view(&self, topic: &str, queue_id: i32, from: i64, count: usize) -> Option<QueueView> {
+        let queue = self.queues.get(topic, queue_id)?;
+        let entry = |offset: i64| {
+            let unit = queue.unit(offset)?;
+            let ext = queue.ext(&unit);
+            let is_ext_lost =
+                ext.is_none() && queue.is_extended() && consume_queue_ext::is_address(unit.tags_code);
+            Some(QueueEntry { unit, ext, is_ext_lost })
+        };
+        let (min_offset, max_offset) = (queue.min_offset(), queue.max_offset());
+        let is_there = (min_offset..max_offset).contains(&from);
+        let offsets = from..from.saturating_add(count as i64);
+        let entries = if is_there { offsets.map_while(entry).collect() } else { Vec::new() };
+        Some(QueueView { min_offset, max_offset, entries })
     }
 
     /// What an entry carries for filters, or when its delayed message is due; `None` where it cannot be read.

@@ -222,7 +222,7 @@ impl Client {
         let body = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).unwrap() };
         let answer = self.call(code, fields, body);
         assert_eq!(answer.code, 0, "{code:?}: {:?}", answer.remark);
-        if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body).unwrap() }
+        if answer.body.is_empty() { Value::Null } else { compat::json::from_slice(&answer.body).unwrap() }
     }
 
     /// The next request that the broker makes of this client.

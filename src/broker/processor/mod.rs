@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::admin::{config, consumer, group, ha, lock, offset, stats, topic};
+use self::admin::{config, consumer, group, ha, lock, offset, progress, queue, stats, topic};
 use super::Broker;
 use crate::protocol::request_code::RequestCode;
 use crate::protocol::response_code::ResponseCode;
@@ -106,8 +106,13 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on(RequestCode::GetConsumerRunningInfo, consumer::get_consumer_running_info)
         .on_blocking(RequestCode::QueryCorrectionOffset, admin, offset::query_correction_offset)
         .on(RequestCode::ConsumeMessageDirectly, consumer::consume_message_directly)
+        .on(RequestCode::RegisterFilterServer, config::register_filter_server)
+        .on_blocking(RequestCode::QueryConsumeTimeSpan, admin, progress::query_consume_time_span)
         .on_blocking(RequestCode::CleanExpiredConsumequeue, admin, topic::clean_expired_consume_queue)
         .on_blocking(RequestCode::CloneGroupOffset, admin, offset::clone_group_offset)
+        .on_blocking(RequestCode::ViewBrokerStatsData, admin, progress::view_broker_stats_data)
+        .on_blocking(RequestCode::GetBrokerConsumeStats, admin, progress::get_broker_consume_stats)
+        .on_blocking(RequestCode::QueryConsumeQueue, admin, queue::query_consume_queue)
         .on_blocking(RequestCode::CleanUnusedTopic, admin, topic::clean_unused_topic)
         .on(RequestCode::GetSystemTopicListFromBroker, topic::get_system_topic_list_from_broker)
         .on_command(RequestCode::SendReplyMessage, reply_message::reply_message)

@@ -111,7 +111,8 @@ impl Pull {
         let (topic, queue_id, offset) = (header.topic, header.queue_id, header.queue_offset);
         let began = Instant::now();
         let found = broker.store.get(topic, queue_id, offset, header.max_msg_nums, &self.wanted);
-        broker.stats.get_took(began.elapsed());
+        let took = began.elapsed();
+        broker.stats.get_took(took);
         let found =
             found.ok_or_else(|| Fault::new(ResponseCode::SystemError, "store getMessage return null"))?;
         self.protect(broker, header, found.behind_bytes);
@@ -140,7 +141,10 @@ impl Pull {
         let body = match code {
             ResponseCode::Success => {
                 broker.stats.fetched(found.message_count, found.bytes);
-                broker.rates.add(topic, header.consumer_group, found.message_count as u64);
+                let (messages, bytes) = (found.message_count as u64, found.bytes as u64);
+                let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                let group = header.consumer_group;
+                broker.statistics.fetched(topic, group, queue_id, messages, bytes, took_ms);
                 Body::Slices(found.messages.into_iter().map(Bytes::from_owner).collect())
             }
             _ => {

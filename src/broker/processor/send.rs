@@ -95,7 +95,7 @@ fn store_message(
     if header.batch {
         check_batch(header)?;
         let result = timed(broker, || broker.store.put_batch(&message));
-        return Ok(Stored { result, queue_id });
+        return Ok(counted(broker, message.topic, Stored { result, queue_id }));
     }
     let (dead_letter, properties);
     if let Some(group) = header.topic.strip_prefix(topic::RETRY_GROUP_TOPIC_PREFIX)
@@ -111,7 +111,8 @@ fn store_message(
     // A retry of what was a transaction once is none.
     let is_retry = header.topic.starts_with(topic::RETRY_GROUP_TOPIC_PREFIX);
     if is_retry || !is_half_message(message.properties) {
-        return Ok(Stored { result: timed(broker, || broker.store.put(&message)), queue_id });
+        let result = timed(broker, || broker.store.put(&message));
+        return Ok(counted(broker, message.topic, Stored { result, queue_id }));
     }
     if broker.live.reject_transaction_message() {
         let remark =
@@ -119,7 +120,18 @@ fn store_message(
         return Err(Fault::new(ResponseCode::NoPermission, remark));
     }
     // The producer is told the queue of its own topic, and the half message's offset.
-    Ok(Stored { result: timed(broker, || Transactions::prepare(&broker.store, &message)), queue_id })
+    let result = timed(broker, || Transactions::prepare(&broker.store, &message));
+    Ok(counted(broker, message.topic, Stored { result, queue_id }))
+}
+
+/// Counts what was stored under the topic that its sender named. Java counts delayed and half messages under the topics
+/// where they wait.
+fn counted(broker: &Broker, topic: &str, stored: Stored) -> Stored {
+    let result = &stored.result;
+    if matches!(result.status, PutStatus::PutOk | PutStatus::SlaveNotAvailable) {
+        broker.statistics.put(topic, result.message_count() as u64, result.record_bytes as u64);
+    }
+    stored
 }
 
 /// Counts how long a put takes, for runtime info.
@@ -410,6 +422,8 @@ pub fn consumer_send_msg_back(
     match result.status {
         PutStatus::PutOk => {
             broker.stats.stored(&result);
+            let origin = properties.get(message::PROPERTY_RETRY_TOPIC).unwrap_or_default();
+            broker.statistics.sent_back(origin, &header.group);
             Ok(Response::ok().into())
         }
         other => Err(Fault::new(ResponseCode::SystemError, other.java_name())),

@@ -6,7 +6,7 @@ use crate::broker::Broker;
 use crate::broker::live::UpdateError;
 use crate::config::{Entry, Origin};
 use crate::protocol::header::NoHeader;
-use crate::protocol::header::admin::GetBrokerConfigResponseHeader;
+use crate::protocol::header::admin::{GetBrokerConfigResponseHeader, RegisterFilterServerRequestHeader};
 use crate::protocol::response_code::ResponseCode;
 use crate::remoting::{Fault, Request, Response};
 
@@ -39,4 +39,17 @@ pub fn get_broker_config(broker: &Arc<Broker>, _request: Request<NoHeader>) -> R
     let version = compat::json::to_vec(&version).expect("two numbers");
     let version = String::from_utf8_lossy(&version).into_owned();
     Ok(Response::with_body(text).header(&GetBrokerConfigResponseHeader { version }))
+}
+
+/// Code 301. No filter server comes with 4.3.0, and consumers that need one are refused.
+pub fn register_filter_server(
+    _broker: &Arc<Broker>,
+    request: Request<RegisterFilterServerRequestHeader>,
+) -> Result<Response, Fault> {
+    let filter_server = &request.header.filter_server_addr;
+    tracing::warn!(remote = %request.peer.remote(), filter_server, "filter server refused");
+    Err(Fault::new(
+        ResponseCode::NoPermission,
+        "there are no class filters here: consumers filter by tag or by SQL92 (enablePropertyFilter=true)",
+    ))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::broker::Broker;
+use crate::broker::consumers::ConsumerGroup;
 use crate::broker::processor::reply;
 use crate::protocol::body::client::{GroupList, ProducerConnection};
 use crate::protocol::body::queue::MessageQueue;
@@ -61,25 +62,25 @@ pub fn get_consume_stats(
         Some(topic) => vec![topic.to_owned()],
     };
     let members = broker.consumers.find(group);
-    // A topic that a connected group does not subscribe to any more is not its concern.
-    let is_of_group = |topic: &str| {
-        members
-            .as_ref()
-            .is_none_or(|members| members.subscription(topic).is_some() || members.subscriptions().is_empty())
-    };
     let mut stats = ConsumeStats::default();
-    for topic in topics.iter().filter(|topic| is_of_group(topic)) {
+    for topic in topics.iter().filter(|topic| is_concern(members.as_deref(), topic)) {
         let Some(config) = broker.topics.get(topic) else { continue };
         for queue_id in 0..config.read_queue_nums {
             let queue = MessageQueue::new(topic, &broker.config.broker_name, queue_id);
             stats.offset_table.insert(queue, progress(broker, group, topic, queue_id));
         }
-        stats.consume_tps += broker.rates.tps(topic, group);
+        stats.consume_tps += broker.statistics.tps(topic, group);
     }
     Ok(reply(&stats))
 }
 
-fn progress(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> OffsetWrapper {
+/// A topic that a connected group does not subscribe to any more is not its concern.
+pub(super) fn is_concern(members: Option<&ConsumerGroup>, topic: &str) -> bool {
+    members.is_none_or(|members| members.subscription(topic).is_some() || members.subscriptions().is_empty())
+}
+
+/// How far a group is in a queue.
+pub(super) fn progress(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> OffsetWrapper {
     let consumer_offset = broker.offsets.query(group, topic, queue_id).unwrap_or(0).max(0);
     let last_timestamp = match consumer_offset {
         0 => 0,

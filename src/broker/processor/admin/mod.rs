@@ -6,5 +6,7 @@ pub mod group;
 pub mod ha;
 pub mod lock;
 pub mod offset;
+pub mod progress;
+pub mod queue;
 pub mod stats;
 pub mod topic;

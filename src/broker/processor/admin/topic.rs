@@ -69,6 +69,7 @@ pub fn delete_topic_in_broker(
     })?;
     // They would count for a topic that is made again under this name and begins at 0.
     broker.offsets.remove_topic(topic);
+    broker.statistics.forget_topic(topic);
     Ok(Response::ok())
 }
 
@@ -164,6 +165,7 @@ pub fn delete_subscription_group(
     let DeleteSubscriptionGroupRequestHeader { group_name: group, clean_offset } = &request.header;
     tracing::info!(remote = %request.peer.remote(), group, clean_offset, "group to be deleted");
     broker.groups.delete(group);
+    broker.statistics.forget_group(group);
     broker.groups.persist().map_err(not_saved)?;
     if *clean_offset {
         broker.offsets.remove_group(group);
