@@ -186,10 +186,11 @@ fn what_makes_no_sense_is_refused() {
         assert_eq!(output.status.code(), Some(code), "{args:?}");
         assert!(said(&output).contains(expected), "{}", said(&output));
     };
-    check(&[], 2, "scripts/cluster start FOLDER [PORT]");
-    check(&["start"], 2, "scripts/cluster start FOLDER [PORT]");
-    check(&["restart", "/tmp"], 2, "scripts/cluster start FOLDER [PORT]");
+    check(&[], 2, "scripts/cluster start FOLDER [PORT [SET]]");
+    check(&["start"], 2, "scripts/cluster start FOLDER [PORT [SET]]");
+    check(&["restart", "/tmp"], 2, "scripts/cluster start FOLDER [PORT [SET]]");
     check(&["start", "/nonexistent/x", "a"], 1, "a is no port");
     check(&["start", "/nonexistent/x", "65000"], 1, "the port is one of 1 to 64000");
+    check(&["start", "/nonexistent/x", "9876", "3m"], 1, "3m is none of 2m-2s-sync");
     check(&["stop", "/nonexistent/x"], 1, "/nonexistent/x is no folder");
 }

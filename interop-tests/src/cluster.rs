@@ -390,7 +390,7 @@ fn ours(subcommand: &str, home: &Path) -> Command {
 }
 
 /// Our program: `ROCKETMQ_BIN`, else the one of this test's own build, which is built where that is due.
-fn program() -> &'static Path {
+pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         if let Some(named) = std::env::var_os("ROCKETMQ_BIN") {
@@ -411,7 +411,7 @@ fn program() -> &'static Path {
 
 /// A port that is free, with so many neighbours below and above it free too. No two calls give the same. It stays free
 /// while nobody listens there: no outgoing connection gets one of these (`ip_local_port_range` begins at 32768).
-fn free_port(below: u16, above: u16) -> u16 {
+pub fn free_port(below: u16, above: u16) -> u16 {
     const FIRST: u16 = 12_000;
     const COUNT: u32 = 20_000;
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
