@@ -10,7 +10,7 @@ use rocketmq::protocol::request_code::RequestCode;
 use rocketmq::remoting::{Command, Language};
 use serde_json::{Value, json};
 
-use self::common::broker::{Client, Fixture};
+use self::common::broker::{Client, Fixture, NameServer};
 
 /// A topic of two queues with five messages each, of which a group has consumed three.
 fn fixture() -> (Fixture, Client) {
@@ -341,4 +341,21 @@ fn who_is_connected_and_how_far_groups_are() {
     assert_eq!(who["groupList"], json!(["g"]));
     let who = admin.json(RequestCode::QueryTopicConsumeByWho, &[("topic", "nobody")], &Value::Null);
     assert_eq!(who["groupList"], json!([]));
+}
+
+/// Tools look for a group by its retry topic: a consumer that has been answered is to be found.
+#[test]
+fn a_new_group_is_in_the_routes_when_its_heartbeat_is_answered() {
+    let name_server = NameServer::new();
+    let fixture = Fixture::registered_with(&name_server.addr());
+    let mut client = fixture.connect();
+    let mut asker = Client::connect(name_server.addr().parse().unwrap());
+    for number in 0..20 {
+        let group = format!("g{number}");
+        client.heart_beat("a", &group, &["T"]);
+        assert_eq!(client.told_of(), group);
+        let retry = format!("%RETRY%{group}");
+        let answer = asker.call(RequestCode::GetRouteintoByTopic, &[("topic", retry.as_str())], "");
+        assert_eq!(answer.code, 0, "{retry}: {:?}", answer.remark);
+    }
 }

@@ -1,6 +1,7 @@
 //! The broker (Java: `BrokerController`): state tables, and the handlers of `processor` over them and the
 //! store. Here is what belongs together and what both have in common; starting and stopping is `running`'s.
 
+pub mod acl;
 pub mod address;
 pub mod consumer_filter;
 pub mod consumer_offset;
@@ -23,9 +24,10 @@ pub mod transaction;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use self::live::Configs;
 pub use self::running::{Running, StartError, start};
@@ -56,6 +58,10 @@ use crate::protocol::header::client::NotifyConsumerIdsChangedRequestHeader;
 use crate::protocol::request_code::RequestCode;
 use crate::remoting::{Command, InvokeError, Peer};
 use crate::store::MessageStore;
+
+/// How long the reply to a request that made or changed a topic waits for the name servers to know of it. Tools wait 3 s and
+/// more.
+const REGISTER_WAIT: Duration = Duration::from_secs(1);
 
 /// All that the handlers share.
 pub struct Broker {
@@ -97,6 +103,11 @@ struct Notes {
     save: Notify,
     /// The topics have changed and the name servers must hear of it.
     register: Notify,
+    /// Registrations for their sake that have begun, and that are over.
+    registering: AtomicU64,
+    registered: watch::Sender<u64>,
+    /// Somebody waits for that.
+    urgent: Notify,
 }
 
 impl Broker {
@@ -164,6 +175,22 @@ impl Broker {
         let found = self.registrar.register(&self.topics, &self.live, mode).await;
         if let Some(found) = found.filter(|_| self.is_slave()) {
             self.following.found(&found);
+        }
+    }
+
+    /// Waits until the name servers know of all that has changed by now, as far as they answer at once.
+    pub async fn registered(&self) {
+        if self.registrar.name_servers().is_empty() {
+            return;
+        }
+        let mut done = self.notes.registered.subscribe();
+        // One that runs already may have looked at the topics before.
+        let next = self.notes.registering.load(Ordering::Acquire) + 1;
+        self.notes.register.notify_one();
+        self.notes.urgent.notify_one();
+        let in_time = tokio::time::timeout(REGISTER_WAIT, done.wait_for(|done| *done >= next)).await;
+        if in_time.is_err() {
+            tracing::warn!("name servers did not answer in time to the registration of a new topic");
         }
     }
 

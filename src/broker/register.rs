@@ -45,8 +45,6 @@ pub enum Mode {
     Full,
     /// As `Full`, but only where a name server does not have this version of the topics.
     IfChanged,
-    /// Nobody waits: a topic has just been created by a send.
-    OneWay,
 }
 
 /// What a name server told a slave of its master.
@@ -119,8 +117,7 @@ impl Registrar {
             return None;
         }
         let request = self.request(topics, live);
-        let answers =
-            self.name_servers.iter().map(|addr| self.register_with(addr, request.clone(), mode, timeout));
+        let answers = self.name_servers.iter().map(|addr| self.register_with(addr, request.clone(), timeout));
         // As in Java only the first name server that answers is listened to.
         let (master, ordered) = join_all(answers).await.into_iter().flatten().next()?;
         if let Some(ordered) = ordered {
@@ -160,35 +157,19 @@ impl Registrar {
         &self,
         addr: &str,
         request: Command,
-        mode: Mode,
         timeout: Duration,
     ) -> Option<(Master, Option<KVTable>)> {
-        let result = match mode {
-            Mode::OneWay => self.send_one_way(addr, request, timeout).await.map(|()| None),
-            _ => self.ask(addr, request, timeout).await.map(Some),
-        };
-        match result {
+        match self.ask(addr, request, timeout).await {
             Ok(answer) => {
                 // The first and every later one look the same: the log is not the place to count them.
-                tracing::debug!(name_server = addr, ?mode, "register broker to name server OK");
-                answer
+                tracing::debug!(name_server = addr, "register broker to name server OK");
+                Some(answer)
             }
             Err(error) => {
                 tracing::warn!(name_server = addr, %error, "registration failed");
                 None
             }
         }
-    }
-
-    async fn send_one_way(
-        &self,
-        addr: &str,
-        request: Command,
-        timeout: Duration,
-    ) -> Result<(), RegisterError> {
-        let sent = tokio::time::timeout(timeout, self.client.one_way(addr, request)).await;
-        sent.unwrap_or(Err(InvokeError::Timeout { addr: addr.to_owned(), timeout_ms: timeout.as_millis() }))?;
-        Ok(())
     }
 
     async fn ask(

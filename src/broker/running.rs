@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 use std::path::Path;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use super::stats::Stats;
 use super::subscription_group::SubscriptionGroups;
 use super::topic_config::{BuiltIn, TopicTable};
 use super::transaction::Transactions;
-use super::{Broker, Notes, address};
+use super::{Broker, Notes, REGISTER_WAIT, address};
 use crate::clock::Clock;
 use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
@@ -421,17 +421,21 @@ async fn keep_registered(broker: Arc<Broker>) {
     let mut due = interval_at(Instant::now() + FIRST_JOB_AFTER, millis(period_ms, 30_000));
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let mode = tokio::select! {
-            () = broker.notes.register.notified() => Mode::OneWay,
+        tokio::select! {
+            () = broker.notes.register.notified() => {
+                let round = broker.notes.registering.fetch_add(1, Ordering::AcqRel) + 1;
+                // A name server that is away must not hold up the others.
+                let _ = tokio::time::timeout(REGISTER_WAIT, broker.register_in(Mode::Full)).await;
+                broker.notes.registered.send_replace(round);
+            }
             // A slave hears of its master by the answer.
-            _ = due.tick() => match broker.is_slave() || broker.live.force_register() {
-                true => Mode::Full,
-                false => Mode::IfChanged,
-            },
-        };
-        broker.register_in(mode).await;
-        // A thousand new topics in a row are a few registrations and not a thousand.
-        tokio::time::sleep(REGISTER_PAUSE).await;
+            _ = due.tick() => {
+                let is_full = broker.is_slave() || broker.live.force_register();
+                broker.register_in(if is_full { Mode::Full } else { Mode::IfChanged }).await;
+            }
+        }
+        // A thousand new topics in a row are a few registrations and not a thousand, unless somebody waits for each.
+        let _ = tokio::time::timeout(REGISTER_PAUSE, broker.notes.urgent.notified()).await;
     }
 }
 

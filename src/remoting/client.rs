@@ -60,11 +60,6 @@ impl Client {
         }
     }
 
-    /// Sends a request that is not answered.
-    pub async fn one_way(&self, addr: &str, command: Command) -> Result<(), InvokeError> {
-        self.peer(addr).await?.one_way(command)
-    }
-
     /// The connection to an address, made where there is none.
     pub async fn peer(&self, addr: &str) -> Result<Arc<Peer>, InvokeError> {
         let slot = {

@@ -12,35 +12,49 @@ use crate::protocol::header::client::UnregisterClientRequestHeader;
 use crate::protocol::perm::{PERM_READ, PERM_WRITE};
 use crate::protocol::response_code::ResponseCode;
 use crate::protocol::{sys_flag, topic};
+use crate::remoting::router::Answer;
 use crate::remoting::{Fault, Peer, Request, Response};
 
 /// Code 34.
-pub fn heart_beat(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<Response, Fault> {
+pub fn heart_beat(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<Answer, Fault> {
     let data: HeartbeatData = body(&request.command)?;
     let client = Client::of(&request.peer, &data.client_id, &request.command, broker.now_ms());
+    let mut is_new = false;
     for consumer in &data.consumer_data_set {
-        register_consumer(broker, &client, consumer);
+        is_new |= register_consumer(broker, &client, consumer);
     }
     for producer in &data.producer_data_set {
         broker.producers.register(&producer.group_name, &client);
     }
-    Ok(Response::ok())
+    if !is_new {
+        return Ok(Response::ok().into());
+    }
+    // Who asks for the group next finds it.
+    let broker = Arc::clone(broker);
+    Ok(Answer::later(async move {
+        broker.registered().await;
+        Ok(Response::ok())
+    }))
 }
 
-fn register_consumer(broker: &Arc<Broker>, client: &Arc<Client>, data: &ConsumerData) {
+/// Whether the group was not known here before.
+fn register_consumer(broker: &Arc<Broker>, client: &Arc<Client>, data: &ConsumerData) -> bool {
     let group = &data.group_name;
+    let mut is_new = false;
     let config = broker.groups.find_or_create(group);
     if let Some(config) = &config {
         // The retry topic's route is what makes admin tools find the group.
         let unit_flag = if data.unit_mode { sys_flag::TOPIC_UNIT_SUB } else { 0 };
         let queue_nums = config.retry_queue_nums.max(0);
         let name = topic::retry_topic(group);
+        is_new = broker.topics.get(&name).is_none();
         broker.create_topic_on_send_back(&name, queue_nums, PERM_READ | PERM_WRITE, unit_flag);
     }
     let may_notify = config.is_none_or(|config| config.notify_consumer_ids_changed_enable);
     if broker.consumers.register(client, data) && may_notify {
         broker.notify_group(group);
     }
+    is_new
 }
 
 /// Code 35.

@@ -1,7 +1,6 @@
 //! Topics and subscription groups (17, 21, 200, 201, 202, 207, 215, 305, 306, 316). Java: `AdminBrokerProcessor`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::broker::Broker;
 use crate::broker::processor::{body, not_saved, reply};
@@ -17,9 +16,6 @@ use crate::protocol::header::topic::{
 use crate::protocol::response_code::ResponseCode;
 use crate::remoting::{Fault, Request, Response};
 use crate::store;
-
-/// How long the reply to a changed topic waits for the name servers to know of it. Tools wait 3 s and more.
-const REGISTER_WAIT: Duration = Duration::from_secs(1);
 
 /// Code 17. Java answers before it applies the change; here the change is saved and, where the name servers
 /// answer in time, registered.
@@ -47,9 +43,7 @@ pub async fn update_and_create_topic(
     let state = Arc::clone(&broker);
     let saved = tokio::task::spawn_blocking(move || state.topics.persist()).await;
     saved.map_err(not_saved)?.map_err(not_saved)?;
-    if tokio::time::timeout(REGISTER_WAIT, broker.register()).await.is_err() {
-        tracing::warn!("name servers did not answer in time to the registration of a changed topic");
-    }
+    broker.registered().await;
     Ok(Response::ok())
 }
 
