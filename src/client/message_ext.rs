@@ -12,8 +12,8 @@ use compat::id::{offset_message_id, offset_message_id_v6};
 use flate2::read::ZlibDecoder;
 
 use crate::protocol::message::{
-    self, NAME_VALUE_SEPARATOR, PROPERTY_KEYS, PROPERTY_SEPARATOR, PROPERTY_TAGS,
-    PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX, SYS_FLAG_COMPRESSED,
+    self, NAME_VALUE_SEPARATOR, PROPERTY_KEYS, PROPERTY_MIN_OFFSET, PROPERTY_SEPARATOR, PROPERTY_TAGS,
+    PROPERTY_TRANSACTION_PREPARED, PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX, SYS_FLAG_COMPRESSED,
 };
 
 /// Longest body once inflated: brokers take 4 MiB unless told otherwise.
@@ -174,6 +174,20 @@ impl MessageExt {
         }
     }
 
+    /// The properties as Java prints a `HashMap`.
+    pub fn properties_text(&self) -> String {
+        let pairs = hash_map_order(&self.message.properties);
+        let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{{{}}}", pairs.join(", "))
+    }
+
+    /// Java's consumers set it when they have pulled a message of a transaction.
+    fn transaction_id(&self) -> Option<&str> {
+        let is_of_one = self.property(PROPERTY_TRANSACTION_PREPARED)?.eq_ignore_ascii_case("true");
+        let is_pulled = self.property(PROPERTY_MIN_OFFSET).is_some();
+        (is_of_one && is_pulled).then(|| self.property(PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX))?
+    }
+
     /// The client's own id where there is one, else the offset id. Java: `MessageClientExt.getMsgId`.
     pub fn msg_id(&self) -> String {
         match self.property(PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX) {
@@ -183,7 +197,7 @@ impl MessageExt {
     }
 }
 
-/// As the examples print it. Java: `toString`, where `msgId` is the offset id and the properties stand in the
+/// As the examples and tools print it. Java: `toString`, where `msgId` is the offset id and the properties stand in the
 /// order of a `HashMap`.
 impl fmt::Display for MessageExt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,7 +205,7 @@ impl fmt::Display for MessageExt {
             f,
             "MessageExt [queueId={}, storeSize={}, queueOffset={}, sysFlag={}, bornTimestamp={}, bornHost=/{}, \
              storeTimestamp={}, storeHost=/{}, msgId={}, commitLogOffset={}, bodyCRC={}, reconsumeTimes={}, \
-             preparedTransactionOffset={}, toString()=Message{{topic='{}', flag={}, properties={{",
+             preparedTransactionOffset={}, toString()=Message{{topic='{}', flag={}, properties=",
             self.queue_id,
             self.store_size,
             self.queue_offset,
@@ -208,11 +222,11 @@ impl fmt::Display for MessageExt {
             self.message.topic,
             self.message.flag,
         )?;
-        let pairs = hash_map_order(&self.message.properties);
-        let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        // Java's bytes are signed.
+        // Java's bytes are signed, and an empty body is none.
         let body: Vec<String> = self.message.body.iter().map(|byte| (*byte as i8).to_string()).collect();
-        write!(f, "{}}}, body=[{}], transactionId='null'}}]", pairs.join(", "), body.join(", "))
+        let body = if body.is_empty() { "null".to_owned() } else { format!("[{}]", body.join(", ")) };
+        let transaction_id = self.transaction_id().unwrap_or("null");
+        write!(f, "{}, body={body}, transactionId='{transaction_id}'}}]", self.properties_text())
     }
 }
 
@@ -336,6 +350,19 @@ mod tests {
              CONSUME_START_TIME=1, UNIQ_KEY=U, WAIT=true, TAGS=TagA}, body=[72, 105, -1], transactionId='null'}]";
         assert_eq!(message.to_string(), expected);
         assert_eq!(message.msg_id(), "U");
+    }
+
+    #[test]
+    fn pulled_transactions_and_empty_bodies_print_as_java() {
+        let check = |properties: &str, expected: &str| {
+            let message = MessageExt::decode_all(&record(0, b"", properties)).unwrap().remove(0);
+            let printed = message.to_string();
+            assert!(printed.ends_with(expected), "{printed}");
+        };
+        let half = "UNIQ_KEY\u{1}U\u{2}TRAN_MSG\u{1}true\u{2}";
+        check("", "properties={}, body=null, transactionId='null'}]");
+        check(half, "body=null, transactionId='null'}]");
+        check(&format!("{half}MIN_OFFSET\u{1}0\u{2}"), "body=null, transactionId='U'}]");
     }
 
     #[test]

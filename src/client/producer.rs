@@ -47,6 +47,9 @@ pub enum SendError {
     /// No broker takes messages of that topic.
     #[error("No route info of this topic, {0}")]
     NoRoute(String),
+    /// A queue of a broker that takes no messages of that topic. Java's text.
+    #[error("The broker[{0}] not exist")]
+    NoBroker(String),
     /// A batch must be of one topic and not empty.
     #[error("{0}")]
     Batch(&'static str),
@@ -71,7 +74,8 @@ impl SendStatus {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// Java's name.
+    pub fn name(self) -> &'static str {
         match self {
             SendStatus::SendOk => "SEND_OK",
             SendStatus::FlushDiskTimeout => "FLUSH_DISK_TIMEOUT",
@@ -140,6 +144,24 @@ struct Outgoing<'a> {
     batch: bool,
 }
 
+impl<'a> Outgoing<'a> {
+    fn of(message: &'a Message) -> Outgoing<'a> {
+        let (mut body, mut sys_flag) = (message.body.clone(), 0);
+        if body.len() >= COMPRESS_FROM_BYTES {
+            body = deflate(&body);
+            sys_flag |= SYS_FLAG_COMPRESSED;
+        }
+        Outgoing {
+            topic: &message.topic,
+            properties: message.properties_string(),
+            sys_flag,
+            flag: message.flag,
+            body,
+            batch: false,
+        }
+    }
+}
+
 impl Producer {
     /// A producer. Needs a runtime.
     pub fn new(namesrvs: Namesrvs, group: &str) -> Producer {
@@ -157,20 +179,28 @@ impl Producer {
     /// Stores one message.
     pub async fn send(&self, message: &Message) -> Result<SendResult, SendError> {
         let message = self.with_unique_key(message);
-        let (mut body, mut sys_flag) = (message.body.clone(), 0);
-        if body.len() >= COMPRESS_FROM_BYTES {
-            body = deflate(&body);
-            sys_flag |= SYS_FLAG_COMPRESSED;
-        }
-        let outgoing = Outgoing {
-            topic: &message.topic,
-            properties: message.properties_string(),
-            sys_flag,
-            flag: message.flag,
-            body,
-            batch: false,
-        };
-        self.post(&outgoing, unique_key(&message)).await
+        self.post(&Outgoing::of(&message), unique_key(&message)).await
+    }
+
+    /// Stores one message in one queue, or nowhere. Java: `send(Message, MessageQueue)`.
+    pub async fn send_to(&self, message: &Message, queue: &MessageQueue) -> Result<SendResult, SendError> {
+        let message = self.with_unique_key(message);
+        let publish = self.publish(&message.topic).await?;
+        let of_broker = |place: &&Place| place.0.broker_name == queue.broker_name;
+        let (_, addr) = publish
+            .places
+            .iter()
+            .find(of_broker)
+            .ok_or_else(|| SendError::NoBroker(queue.broker_name.clone()))?;
+        let outgoing = Outgoing::of(&message);
+        let reply = self.post_at(&outgoing, &publish, queue, addr).await?;
+        Ok(result_of(reply, queue, unique_key(&message)))
+    }
+
+    /// The queues that a topic's messages go to, broker by broker.
+    pub async fn queues(&self, topic: &str) -> Result<Vec<MessageQueue>, SendError> {
+        let publish = self.publish(topic).await?;
+        Ok(publish.places.iter().map(|(queue, _)| queue.clone()).collect())
     }
 
     /// Stores messages of one topic together, in one queue.
@@ -245,28 +275,8 @@ impl Producer {
         for _ in 0..ATTEMPTS {
             let publish = self.publish(topic).await?;
             let (queue, addr) = self.next_place(&publish, failed.as_ref().map(|(name, _)| name.as_str()));
-            let header = SendMessageRequestHeaderV2 {
-                producer_group: &self.group,
-                topic,
-                default_topic: publish.default_topic,
-                default_topic_queue_nums: DEFAULT_TOPIC_QUEUES,
-                queue_id: queue.queue_id,
-                sys_flag: outgoing.sys_flag,
-                born_timestamp: now_ms(),
-                flag: outgoing.flag,
-                properties: Some(&outgoing.properties),
-                reconsume_times: Some(0),
-                batch: outgoing.batch,
-                ..SendMessageRequestHeaderV2::default()
-            };
-            match self.calls.send(addr, &header, outgoing.body.clone()).await {
-                Ok(reply) => {
-                    if !publish.exists {
-                        // The broker has made it: the next send finds where it really is.
-                        self.forget(topic);
-                    }
-                    return Ok(result_of(reply, queue, msg_id));
-                }
+            match self.post_at(outgoing, &publish, queue, addr).await {
+                Ok(reply) => return Ok(result_of(reply, queue, msg_id)),
                 Err(error) if !is_worth_another_broker(&error) => return Err(error.into()),
                 Err(error) => {
                     if matches!(error, CallError::Invoke(_)) {
@@ -277,6 +287,35 @@ impl Producer {
             }
         }
         Err(failed.map_or_else(|| SendError::NoRoute(topic.to_owned()), |(_, error)| error))
+    }
+
+    async fn post_at(
+        &self,
+        outgoing: &Outgoing<'_>,
+        publish: &Publish,
+        queue: &MessageQueue,
+        addr: &str,
+    ) -> Result<SendReply, CallError> {
+        let header = SendMessageRequestHeaderV2 {
+            producer_group: &self.group,
+            topic: outgoing.topic,
+            default_topic: publish.default_topic,
+            default_topic_queue_nums: DEFAULT_TOPIC_QUEUES,
+            queue_id: queue.queue_id,
+            sys_flag: outgoing.sys_flag,
+            born_timestamp: now_ms(),
+            flag: outgoing.flag,
+            properties: Some(&outgoing.properties),
+            reconsume_times: Some(0),
+            batch: outgoing.batch,
+            ..SendMessageRequestHeaderV2::default()
+        };
+        let reply = self.calls.send(addr, &header, outgoing.body.clone()).await?;
+        if !publish.exists {
+            // The broker has made it: the next send finds where it really is.
+            self.forget(outgoing.topic);
+        }
+        Ok(reply)
     }
 
     /// The next queue in turn, of another broker than the one that just failed where there is another.
