@@ -2,6 +2,7 @@
 //! [`producer`] and [`consumer`] that the examples are made of. It keeps no routes and no schedules of its own:
 //! whoever calls decides when.
 
+pub mod admin;
 pub mod consumer;
 pub mod message_ext;
 pub mod namesrvs;

@@ -1,0 +1,3 @@
+//! Calls that only tools make.
+mod groups;
+pub mod messages;
