@@ -108,6 +108,11 @@ impl Calls {
         &self.client
     }
 
+    /// The same with so many times the time.
+    pub fn taking(&self, times: u32) -> Calls {
+        Calls { client: Arc::clone(&self.client), timeout: self.timeout * times }
+    }
+
     /// Sends any request; any code is a result.
     pub async fn invoke(&self, addr: &str, request: Command) -> Result<Command, CallError> {
         Ok(self.client.invoke(addr, request, self.timeout).await?)

@@ -6,20 +6,24 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::client::{CallError, Calls, body_of, header_of, json_of, refused};
-use crate::protocol::body::client::{ConsumeMessageDirectlyResult, ConsumerRunningInfo};
+use crate::protocol::body::client::{
+    ConsumeMessageDirectlyResult, ConsumerConnection, ConsumerRunningInfo, GroupList,
+};
 use crate::protocol::body::group::{SubscriptionGroupConfig, SubscriptionGroupWrapper};
 use crate::protocol::body::offset::ResetOffsetBody;
 use crate::protocol::body::queue::MessageQueue;
 use crate::protocol::body::stats::{BrokerStatsData, ConsumeStats, ConsumeStatsList};
 use crate::protocol::header::admin::ViewBrokerStatsDataRequestHeader;
 use crate::protocol::header::client::{
-    ConsumeMessageDirectlyResultRequestHeader, GetConsumerRunningInfoRequestHeader,
+    ConsumeMessageDirectlyResultRequestHeader, GetConsumerConnectionListRequestHeader,
+    GetConsumerRunningInfoRequestHeader,
 };
 use crate::protocol::header::offset::{
     ResetOffsetRequestHeader, SearchOffsetRequestHeader, SearchOffsetResponseHeader,
 };
 use crate::protocol::header::topic::{
     DeleteSubscriptionGroupRequestHeader, GetConsumeStatsInBrokerHeader, GetConsumeStatsRequestHeader,
+    QueryTopicConsumeByWhoRequestHeader,
 };
 use crate::protocol::request_code::RequestCode;
 use crate::remoting::{Command, Language, SUCCESS};
@@ -48,6 +52,25 @@ impl Calls {
     ) -> Result<ConsumeStatsList, CallError> {
         let header = GetConsumeStatsInBrokerHeader { is_order };
         let reply = self.succeed(broker, RequestCode::GetBrokerConsumeStats, &header, Bytes::new()).await?;
+        body_of(broker, &reply)
+    }
+
+    /// Who is in a group, as one broker knows (203).
+    pub async fn consumer_connection(
+        &self,
+        broker: &str,
+        consumer_group: &str,
+    ) -> Result<ConsumerConnection, CallError> {
+        let header = GetConsumerConnectionListRequestHeader { consumer_group: consumer_group.to_owned() };
+        let code = RequestCode::GetConsumerConnectionList;
+        let reply = self.succeed(broker, code, &header, Bytes::new()).await?;
+        body_of(broker, &reply)
+    }
+
+    /// Groups that consume a topic, as one broker knows (300).
+    pub async fn topic_consume_by_who(&self, broker: &str, topic: &str) -> Result<GroupList, CallError> {
+        let header = QueryTopicConsumeByWhoRequestHeader { topic: topic.to_owned() };
+        let reply = self.succeed(broker, RequestCode::QueryTopicConsumeByWho, &header, Bytes::new()).await?;
         body_of(broker, &reply)
     }
 

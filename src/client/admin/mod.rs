@@ -1,3 +1,4 @@
 //! Calls that only tools make.
 mod groups;
 pub mod messages;
+pub mod tools;
