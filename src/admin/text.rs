@@ -5,6 +5,11 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
+/// The time.
+pub fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
 /// `yyyy-MM-dd HH:mm:ss,SSS`. Java: `UtilAll.timeMillisToHumanString2`.
 pub fn human_string2(millis: i64) -> String {
     format_time(millis, "%Y-%m-%d %H:%M:%S,%3f", TimeZone::system())

@@ -19,7 +19,8 @@ use crate::protocol::header::client::{
     GetConsumerRunningInfoRequestHeader,
 };
 use crate::protocol::header::offset::{
-    ResetOffsetRequestHeader, SearchOffsetRequestHeader, SearchOffsetResponseHeader,
+    CloneGroupOffsetRequestHeader, ResetOffsetRequestHeader, SearchOffsetRequestHeader,
+    SearchOffsetResponseHeader,
 };
 use crate::protocol::header::topic::{
     DeleteSubscriptionGroupRequestHeader, GetConsumeStatsInBrokerHeader, GetConsumeStatsRequestHeader,
@@ -144,6 +145,15 @@ impl Calls {
             return Err(refused(broker, &reply));
         }
         Ok(body_of::<ResetOffsetBody>(broker, &reply)?.offset_table)
+    }
+
+    /// Gives a group the offsets of another one (314).
+    pub async fn clone_group_offset(
+        &self,
+        broker: &str,
+        header: &CloneGroupOffsetRequestHeader,
+    ) -> Result<(), CallError> {
+        self.succeed(broker, RequestCode::CloneGroupOffset, header, Bytes::new()).await.map(drop)
     }
 
     /// Entry of a queue that was the first stored at a time or later (29).

@@ -16,7 +16,9 @@ use crate::protocol::body::queue::MessageQueue;
 use crate::protocol::body::route::TopicRouteData;
 use crate::protocol::body::stats::{ConsumeStats, OffsetWrapper};
 use crate::protocol::header::client::ConsumeMessageDirectlyResultRequestHeader;
-use crate::protocol::header::offset::{ResetOffsetRequestHeader, UpdateConsumerOffsetRequestHeader};
+use crate::protocol::header::offset::{
+    CloneGroupOffsetRequestHeader, ResetOffsetRequestHeader, UpdateConsumerOffsetRequestHeader,
+};
 use crate::protocol::header::query::QueryMessageRequestHeader;
 use crate::protocol::message::{KEY_SEPARATOR, PROPERTY_KEYS, PROPERTY_TAGS};
 use crate::protocol::response_code::ResponseCode;
@@ -363,6 +365,14 @@ impl Tools {
         };
         let host = message.store_host.to_string();
         Ok(self.relayed().consume_message_directly(&host, &header).await?)
+    }
+
+    /// Gives a group the offsets of another one, at every broker of the topic.
+    pub async fn clone_group_offset(&self, header: &CloneGroupOffsetRequestHeader) -> Result<(), ToolError> {
+        for broker in self.brokers(header.topic.as_deref().unwrap_or_default()).await? {
+            self.relayed().clone_group_offset(&broker, header).await?;
+        }
+        Ok(())
     }
 
     /// Has the members of a group go to where a topic was at a time.
