@@ -17,6 +17,7 @@
 //! | [`example`] | the quickstart examples, on our own client |
 //! | [`bench`](mod@bench) | load and latency against any 4.x broker, from outside |
 
+pub mod admin;
 pub mod bench;
 pub mod broker;
 pub mod client;

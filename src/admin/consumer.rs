@@ -270,7 +270,7 @@ pub async fn broker_stats(session: &mut Session) -> Result<(), Failure> {
     let is_order = session.value("o").is_some_and(is_true);
     let timeout_ms: u64 = if session.has("t") { session.number("t")? } else { 50_000 };
     let level: i64 = if session.has("l") { session.number("l")? } else { 0 };
-    let calls = session.calls(Duration::from_millis(timeout_ms))?;
+    let calls = session.calls(Duration::from_millis(timeout_ms));
     let list = calls.broker_consume_stats(&broker, is_order).await?;
     let row = |columns: [&str; 8]| {
         let [topic, group, name, queue, broker_offset, offset, diff, time] = columns;

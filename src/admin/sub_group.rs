@@ -72,7 +72,7 @@ pub async fn update(session: &mut Session) -> Result<(), Failure> {
     let (brokers, is_cluster) = match (session.value("b"), session.value("c")) {
         (Some(broker), _) => (vec![broker], false),
         (None, Some(cluster)) => (session.masters(&cluster).await?, true),
-        (None, None) => return session.usage(),
+        (None, None) => return Err(Failure::Usage),
     };
     let tools = session.tools()?;
     let mut failures = session.failures();
@@ -143,7 +143,7 @@ pub async fn delete(session: &mut Session) -> Result<(), Failure> {
             }
             Ok(())
         }
-        (None, None) => session.usage(),
+        (None, None) => Err(Failure::Usage),
     }
 }
 

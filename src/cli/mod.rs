@@ -46,7 +46,7 @@ enum Command {
     Bench(rocketmq::bench::BenchArgs),
     /// The quickstart examples
     Example(rocketmq::example::ExampleArgs),
-    /// Administration commands (mqadmin); not part of this release
+    /// Administration commands (mqadmin)
     #[command(disable_help_flag = true)]
     Admin {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
@@ -72,13 +72,7 @@ pub fn run() -> ExitCode {
         Command::Store(args) => store::run(&args),
         Command::Bench(args) => rocketmq::bench::run(args),
         Command::Example(args) => rocketmq::example::run(args),
-        Command::Admin { .. } => {
-            eprintln!(
-                "the administration commands are not part of this release: run the mqadmin of a stock 4.3.0 \
-                 distribution against this name server, with -n as usual"
-            );
-            ExitCode::FAILURE
-        }
+        Command::Admin { arguments } => rocketmq::admin::run(&arguments),
     }
 }
 

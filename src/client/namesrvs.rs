@@ -21,19 +21,33 @@ impl Namesrvs {
         (!addrs.is_empty()).then_some(Namesrvs { addrs })
     }
 
-    /// Where a topic is; none where the name server does not know it. An answer counts, whatever it says; where
-    /// none comes the next is asked.
-    pub async fn route_info(&self, calls: &Calls, topic: &str) -> Result<Option<TopicRouteData>, CallError> {
+    /// Their addresses.
+    pub fn addrs(&self) -> &[String] {
+        &self.addrs
+    }
+
+    /// Asks one after the other until an answer comes; that one counts, whatever it says.
+    pub async fn first_answer<T>(
+        &self,
+        ask: impl AsyncFn(&str) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
         let mut last = None;
         for addr in &self.addrs {
-            match calls.route_info(addr, topic).await {
-                Ok(route) => return Ok(Some(route)),
-                Err(error) if error.code() == Some(ResponseCode::TopicNotExist.into()) => return Ok(None),
+            match ask(addr).await {
                 Err(error @ CallError::Invoke(_)) => last = Some(error),
-                Err(error) => return Err(error),
+                answer => return answer,
             }
         }
         Err(last.expect("there is at least one name server"))
+    }
+
+    /// Where a topic is; none where the name server does not know it.
+    pub async fn route_info(&self, calls: &Calls, topic: &str) -> Result<Option<TopicRouteData>, CallError> {
+        match self.first_answer(async |addr| calls.route_info(addr, topic).await).await {
+            Ok(route) => Ok(Some(route)),
+            Err(error) if error.code() == Some(ResponseCode::TopicNotExist.into()) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The address of ours that name servers see.

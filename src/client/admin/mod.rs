@@ -1,4 +1,6 @@
-//! Calls that only tools make.
+//! What tools ask and tell, beyond what clients do. Java: `DefaultMQAdminExt`.
+
 mod groups;
 pub mod messages;
 pub mod tools;
+mod topics;
