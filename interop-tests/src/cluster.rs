@@ -383,7 +383,7 @@ impl Cluster {
 }
 
 /// A command of our program.
-fn ours(subcommand: &str, home: &Path) -> Command {
+pub fn ours(subcommand: &str, home: &Path) -> Command {
     let mut command = Command::new(program());
     command.arg(subcommand).env("HOME", home).env_remove("ROCKETMQ_HOME");
     command

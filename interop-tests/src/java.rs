@@ -159,7 +159,9 @@ pub fn lines(printed: &str) -> Vec<serde_json::Value> {
 pub fn mqadmin(commands: &[&[&str]], limit: Duration) -> Vec<String> {
     let home = tempfile::tempdir().expect("a home for the JVM");
     let input: String = commands.iter().map(|it| it.join("\t") + "\n").collect();
-    let command = command("interop.Admin", home.path());
+    let mut command = command("interop.Admin", home.path());
+    // consumerStatus writes into the folder that it is run in.
+    command.current_dir(home.path());
     let printed = lines(&process::run_well("mqadmin", command, Some(&input), limit));
     assert_eq!(printed.len(), commands.len(), "one answer to each command");
     let output = |line: &serde_json::Value| line["output"].as_str().expect("a text").to_owned();

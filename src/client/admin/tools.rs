@@ -146,11 +146,7 @@ impl Tools {
 
     /// Where a topic is.
     pub async fn route(&self, topic: &str) -> Result<TopicRouteData, ToolError> {
-        let route = self.namesrvs.route_info(&self.calls, topic).await?;
-        route.ok_or_else(|| {
-            let text = format!("No topic route info in name server for the topic: {topic}");
-            ToolError::found(ResponseCode::TopicNotExist, text)
-        })
+        Ok(self.namesrvs.first_answer(async |addr| self.calls.route_info(addr, topic).await).await?)
     }
 
     /// One address of each broker of a topic: the master, or a slave where there is none.
@@ -293,7 +289,15 @@ impl Tools {
             unique_key_query: Some(is_unique_key),
         };
         let mut gathered = Gathered { found: Vec::new(), failed: Vec::new() };
-        for broker in self.brokers(topic).await? {
+        let brokers = self.brokers(topic).await;
+        let brokers = brokers.map_err(|error| match error.is(ResponseCode::TopicNotExist) {
+            true => {
+                let text = format!("The topic[{topic}] not matched route info");
+                ToolError::found(ResponseCode::TopicNotExist, text)
+            }
+            false => error,
+        });
+        for broker in brokers? {
             match self.relayed().query_message(&broker, &header).await {
                 Ok(messages) => gathered.found.extend(messages),
                 Err(error) => gathered.failed.push(error),
