@@ -297,4 +297,21 @@ impl Client {
         ];
         self.outcome(RequestCode::UpdateAndCreateTopic, &fields, "")
     }
+
+    /// Stores a message in a queue, with its properties as one string.
+    pub fn put_in(&mut self, topic: &str, queue_id: &str, body: &str, properties: &str) {
+        let fields = [
+            ("a", "producers"),
+            ("b", topic),
+            ("c", "TBW102"),
+            ("d", "4"),
+            ("e", queue_id),
+            ("f", "0"),
+            ("g", "1795391897067"),
+            ("h", "0"),
+            ("i", properties),
+        ];
+        let (code, remark) = self.outcome(RequestCode::SendMessageV2, &fields, body);
+        assert_eq!(code, 0, "{remark}");
+    }
 }
