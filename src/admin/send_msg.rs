@@ -70,9 +70,10 @@ async fn send_where(
         return Ok(producer.send_to(message, &queue).await?);
     }
     // Java sends anywhere.
-    let queues = producer.queues(&message.topic).await?;
-    let queue = queues.into_iter().find(|queue| queue.broker_name == broker_name);
-    let queue = queue.unwrap_or_else(|| MessageQueue::new(&message.topic, &broker_name, 0));
+    let mut queues = producer.queues(&message.topic).await?;
+    queues.retain(|queue| queue.broker_name == broker_name);
+    let at = usize::try_from(now_ms()).unwrap_or(0) % queues.len().max(1);
+    let queue = queues.get(at).cloned().unwrap_or_else(|| MessageQueue::new(&message.topic, &broker_name, 0));
     Ok(producer.send_to(message, &queue).await?)
 }
 

@@ -172,7 +172,7 @@ impl Producer {
             namesrvs,
             group: group.to_owned(),
             routes: Mutex::default(),
-            turn: AtomicUsize::new(0),
+            turn: AtomicUsize::new(somewhere()),
         }
     }
 
@@ -377,6 +377,13 @@ impl Producer {
         }
         message.with_property(PROPERTY_WAIT_STORE_MSG_OK, "true")
     }
+}
+
+/// Where the first message goes, so that programs that send one each do not all choose the same queue. Java draws it.
+fn somewhere() -> usize {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // What is left of nanoseconds is as good as drawn, but for the last digits of coarse clocks.
+    (since.subsec_nanos() / 1000) as usize
 }
 
 fn unique_key(message: &Message) -> String {
