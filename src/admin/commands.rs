@@ -4,7 +4,8 @@ use std::pin::Pin;
 
 use super::options::Opt;
 use super::{
-    Failure, Session, consumer, monitor, offset, print_msg, query_msg, queue, send_msg, stats, sub_group,
+    Failure, Session, broker, cluster, connection, consumer, ha, monitor, namesrv, offset, print_msg,
+    query_msg, queue, send_msg, stats, sub_group, topic,
 };
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
@@ -22,6 +23,31 @@ const END: &str = "End timestamp[currentTimeMillis|yyyy-MM-dd#HH:mm:ss:SSS]";
 
 /// All of them.
 pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "updateTopic",
+        about: "Update or create topic",
+        options: &[
+            Opt::optional("b", "brokerAddr", "create topic to which broker"),
+            Opt::optional("c", "clusterName", "create topic to which cluster"),
+            Opt::required("t", "topic", "topic name"),
+            Opt::optional("r", "readQueueNums", "set read queue nums"),
+            Opt::optional("w", "writeQueueNums", "set write queue nums"),
+            Opt::optional("p", "perm", "set topic's permission(2|4|6), intro[2:W 4:R; 6:RW]"),
+            Opt::optional("o", "order", "set topic's order(true|false"),
+            Opt::optional("u", "unit", "is unit topic (true|false"),
+            Opt::optional("s", "hasUnitSub", "has unit sub (true|false"),
+        ],
+        run: |session| Box::pin(topic::update(session)),
+    },
+    Command {
+        name: "deleteTopic",
+        about: "Delete topic from broker and NameServer.",
+        options: &[
+            Opt::required("t", "topic", "topic name"),
+            Opt::required("c", "clusterName", "delete topic from which cluster"),
+        ],
+        run: |session| Box::pin(topic::delete(session)),
+    },
     Command {
         name: "updateSubGroup",
         about: "Update or create subscription group",
@@ -49,6 +75,55 @@ pub const COMMANDS: &[Command] = &[
             Opt::required("g", "groupName", "subscription group name"),
         ],
         run: |session| Box::pin(sub_group::delete(session)),
+    },
+    Command {
+        name: "updateBrokerConfig",
+        about: "Update broker's config",
+        options: &[
+            Opt::optional("b", "brokerAddr", "update which broker"),
+            Opt::optional("c", "clusterName", "update which cluster"),
+            Opt::required("k", "key", "config key"),
+            Opt::required("v", "value", "config value"),
+        ],
+        run: |session| Box::pin(broker::update_config(session)),
+    },
+    Command {
+        name: "updateTopicPerm",
+        about: "Update topic perm",
+        options: &[
+            Opt::optional("b", "brokerAddr", "create topic to which broker"),
+            Opt::optional("c", "clusterName", "create topic to which cluster"),
+            Opt::required("t", "topic", "topic name"),
+            Opt::required("p", "perm", "set topic's permission(2|4|6), intro[2:W; 4:R; 6:RW]"),
+        ],
+        run: |session| Box::pin(topic::update_perm(session)),
+    },
+    Command {
+        name: "topicRoute",
+        about: "Examine topic route info",
+        options: &[Opt::required("t", "topic", "topic name")],
+        run: |session| Box::pin(topic::route(session)),
+    },
+    Command {
+        name: "topicStatus",
+        about: "Examine topic Status info",
+        options: &[Opt::required("t", "topic", "topic name")],
+        run: |session| Box::pin(topic::status(session)),
+    },
+    Command {
+        name: "topicClusterList",
+        about: "get cluster info for topic",
+        options: &[Opt::required("t", "topic", "topic name")],
+        run: |session| Box::pin(topic::cluster_list(session)),
+    },
+    Command {
+        name: "brokerStatus",
+        about: "Fetch broker runtime status data",
+        options: &[
+            Opt::optional("b", "brokerAddr", "Broker address"),
+            Opt::optional("c", "clusterName", "which cluster"),
+        ],
+        run: |session| Box::pin(broker::status(session)),
     },
     Command {
         name: "queryMsgById",
@@ -143,6 +218,21 @@ pub const COMMANDS: &[Command] = &[
         run: |session| Box::pin(consumer::broker_stats(session)),
     },
     Command {
+        name: "producerConnection",
+        about: "Query producer's socket connection and client version",
+        options: &[
+            Opt::required("g", "producerGroup", "producer group name"),
+            Opt::required("t", "topic", "topic name"),
+        ],
+        run: |session| Box::pin(connection::producer(session)),
+    },
+    Command {
+        name: "consumerConnection",
+        about: "Query consumer's socket connection, client version and subscription",
+        options: &[Opt::required("g", "consumerGroup", "consumer group name")],
+        run: |session| Box::pin(connection::consumer(session)),
+    },
+    Command {
         name: "consumerProgress",
         about: "Query consumers's progress, speed",
         options: &[
@@ -173,6 +263,46 @@ pub const COMMANDS: &[Command] = &[
         run: |session| Box::pin(offset::clone(session)),
     },
     Command {
+        name: "clusterList",
+        about: "List all of clusters",
+        options: &[
+            Opt::switch("m", "moreStats", "Print more stats"),
+            Opt::optional("i", "interval", "specify intervals numbers, it is in seconds"),
+        ],
+        run: |session| Box::pin(cluster::list(session)),
+    },
+    Command {
+        name: "topicList",
+        about: "Fetch all topic list from name server",
+        options: &[Opt::switch("c", "clusterModel", "clusterModel")],
+        run: |session| Box::pin(topic::list(session)),
+    },
+    Command {
+        name: "updateKvConfig",
+        about: "Create or update KV config.",
+        options: &[
+            Opt::required("s", "namespace", "set the namespace"),
+            Opt::required("k", "key", "set the key name"),
+            Opt::required("v", "value", "set the key value"),
+        ],
+        run: |session| Box::pin(namesrv::update_kv(session)),
+    },
+    Command {
+        name: "deleteKvConfig",
+        about: "Delete KV config.",
+        options: &[
+            Opt::required("s", "namespace", "set the namespace"),
+            Opt::required("k", "key", "set the key name"),
+        ],
+        run: |session| Box::pin(namesrv::delete_kv(session)),
+    },
+    Command {
+        name: "wipeWritePerm",
+        about: "Wipe write perm of broker in all name server",
+        options: &[Opt::required("b", "brokerName", "broker name")],
+        run: |session| Box::pin(namesrv::wipe_write_perm(session)),
+    },
+    Command {
         name: "resetOffsetByTime",
         about: "Reset consumer offset by timestamp(without client restart).",
         options: &[
@@ -189,6 +319,34 @@ pub const COMMANDS: &[Command] = &[
         run: |session| Box::pin(offset::reset(session)),
     },
     Command {
+        name: "updateOrderConf",
+        about: "Create or update or delete order conf",
+        options: &[
+            Opt::required("t", "topic", "topic name"),
+            Opt::optional("v", "orderConf", "set order conf [eg. brokerName1:num;brokerName2:num]"),
+            Opt::required("m", "method", "option type [eg. put|get|delete"),
+        ],
+        run: |session| Box::pin(topic::update_order_conf(session)),
+    },
+    Command {
+        name: "cleanExpiredCQ",
+        about: "Clean expired ConsumeQueue on broker.",
+        options: &[
+            Opt::optional("b", "brokerAddr", "Broker address"),
+            Opt::optional("c", "cluster", "clustername"),
+        ],
+        run: |session| Box::pin(broker::clean_expired_cq(session)),
+    },
+    Command {
+        name: "cleanUnusedTopic",
+        about: "Clean unused topic on broker.",
+        options: &[
+            Opt::optional("b", "brokerAddr", "Broker address"),
+            Opt::optional("c", "cluster", "cluster name"),
+        ],
+        run: |session| Box::pin(broker::clean_unused_topic(session)),
+    },
+    Command {
         name: "startMonitoring",
         about: "Start Monitoring",
         options: &[],
@@ -202,6 +360,12 @@ pub const COMMANDS: &[Command] = &[
             Opt::optional("t", "topic", "print select topic only"),
         ],
         run: |session| Box::pin(stats::all(session)),
+    },
+    Command {
+        name: "allocateMQ",
+        about: "Allocate MQ",
+        options: &[Opt::required("t", "topic", "topic name"), Opt::required("i", "ipList", "ipList")],
+        run: |session| Box::pin(topic::allocate(session)),
     },
     Command {
         name: "checkMsgSendRT",
@@ -225,6 +389,27 @@ pub const COMMANDS: &[Command] = &[
             Opt::optional("i", "interval", "print interval | default 10 seconds"),
         ],
         run: |session| Box::pin(send_msg::cluster_rt(session)),
+    },
+    Command {
+        name: "getNamesrvConfig",
+        about: "Get configs of name server.",
+        options: &[],
+        run: |session| Box::pin(namesrv::get_config(session)),
+    },
+    Command {
+        name: "updateNamesrvConfig",
+        about: "Update configs of name server.",
+        options: &[Opt::required("k", "key", "config key"), Opt::required("v", "value", "config value")],
+        run: |session| Box::pin(namesrv::update_config(session)),
+    },
+    Command {
+        name: "getBrokerConfig",
+        about: "Get broker config by cluster or special broker!",
+        options: &[
+            Opt::optional("b", "brokerAddr", "update which broker"),
+            Opt::optional("c", "clusterName", "update which cluster"),
+        ],
+        run: |session| Box::pin(broker::get_config(session)),
     },
     Command {
         name: "queryCq",
@@ -266,5 +451,16 @@ pub const COMMANDS: &[Command] = &[
             Opt::optional("c", "MessageNumber", "Number of message to be consumed"),
         ],
         run: |session| Box::pin(print_msg::consume(session)),
+    },
+    // Of 5.x.
+    Command {
+        name: "haStatus",
+        about: "Fetch ha runtime status data.",
+        options: &[
+            Opt::optional("c", "clusterName", "which cluster"),
+            Opt::optional("b", "brokerAddr", "which broker to fetch"),
+            Opt::optional("i", "interval", "the interval(second) of get info"),
+        ],
+        run: |session| Box::pin(ha::status(session)),
     },
 ];

@@ -1,13 +1,20 @@
-//! `rocketmq admin`: the commands of mqadmin with their options, columns and texts, and `--json` and `--yes` besides. Java:
+//! `rocketmq admin`: the commands of mqadmin with their options, columns and texts, and [`options::OURS`] besides. Java:
 //! `MQAdminStartup` and the classes of `tools.command`. Where Java prints an exception and ends with 0, one line on standard
 //! error says what failed and where, and the program ends with 1.
 
+mod broker;
+mod cluster;
 mod commands;
+mod completions;
+mod connection;
 mod consumer;
+mod ha;
 mod message_text;
 mod monitor;
+mod namesrv;
 mod offset;
 mod options;
+mod paint;
 mod print_msg;
 mod query_msg;
 mod queue;
@@ -16,12 +23,45 @@ mod send_msg;
 mod session;
 mod stats;
 mod sub_group;
+mod suggest;
 mod text;
+mod topic;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use commands::{COMMANDS, Command};
+use options::Given;
 use session::{Failure, Failures, Session};
+
+/// Bad usage; 1 says that a command has failed.
+const EXIT_USAGE: u8 = 2;
+/// Commands that only look, and end: these can be watched.
+const WATCHED: [&str; 20] = [
+    "topicRoute",
+    "topicStatus",
+    "topicClusterList",
+    "topicList",
+    "brokerStatus",
+    "queryMsgByKey",
+    "brokerConsumeStats",
+    "producerConnection",
+    "consumerConnection",
+    "consumerProgress",
+    "clusterList",
+    "statsAll",
+    "allocateMQ",
+    "getNamesrvConfig",
+    "getBrokerConfig",
+    "queryCq",
+    "haStatus",
+    "queryMsgById",
+    "queryMsgByUniqueKey",
+    "queryMsgByOffset",
+];
+/// The beginning of the screen, without what stood on it.
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
 
 /// Runs the command that the arguments name.
 pub fn run(arguments: &[String]) -> ExitCode {
@@ -29,12 +69,14 @@ pub fn run(arguments: &[String]) -> ExitCode {
         session::write(list());
         return ExitCode::SUCCESS;
     };
-    if let ("help", [of]) = (name.as_str(), arguments) {
-        return help_of(of);
-    }
-    if matches!(name.as_str(), "help" | "-h" | "--help") && arguments.is_empty() {
-        session::write(list());
-        return ExitCode::SUCCESS;
+    match (name.as_str(), arguments) {
+        ("help", [of]) => return help_of(of),
+        ("help" | "-h" | "--help", []) => {
+            session::write(list());
+            return ExitCode::SUCCESS;
+        }
+        ("--completions", _) => return completions(arguments.first()),
+        _ => {}
     }
     let Some(command) = find(name) else { return unknown(name) };
     let help = || session::write(options::help(command.name, command.options));
@@ -43,30 +85,79 @@ pub fn run(arguments: &[String]) -> ExitCode {
             help();
             ExitCode::SUCCESS
         }
-        Ok(given) => match execute(command, Session::new(given)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                match failure {
-                    Failure::Usage => help(),
-                    Failure::Told(text) => session::write(text + "\n"),
-                    Failure::Noted => {}
-                    failure => eprintln!("ERROR: {failure}"),
-                }
-                ExitCode::FAILURE
-            }
-        },
+        Ok(given) if given.watch_s.is_some() && !WATCHED.contains(&command.name) => {
+            session::complain(&format!("--watch: {} does not only look, or does not end", command.name));
+            ExitCode::from(EXIT_USAGE)
+        }
+        Ok(given) => repeat(command, &given),
         Err(what) => {
             help();
-            eprintln!("ERROR: {what}");
-            ExitCode::FAILURE
+            session::complain(&what);
+            ExitCode::from(EXIT_USAGE)
         }
     }
 }
 
-fn execute(command: &Command, mut session: Session) -> Result<(), Failure> {
+/// Once, or again and again where it is watched.
+fn repeat(command: &Command, given: &Given) -> ExitCode {
+    loop {
+        if given.watch_s.is_some() && std::io::stdout().is_terminal() {
+            session::write(CLEAR);
+        }
+        let ended = once(command, given);
+        let Some(seconds) = given.watch_s.filter(|_| ended != Ended::Usage) else { return ended.into() };
+        std::thread::sleep(Duration::from_secs(seconds));
+    }
+}
+
+/// How a command has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Well,
+    Failed,
+    Usage,
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> ExitCode {
+        match ended {
+            Ended::Well => ExitCode::SUCCESS,
+            Ended::Failed => ExitCode::FAILURE,
+            Ended::Usage => ExitCode::from(EXIT_USAGE),
+        }
+    }
+}
+
+fn once(command: &Command, given: &Given) -> Ended {
+    let mut session = Session::new(given.clone());
+    let done = execute(command, &mut session);
+    session.finish();
+    match done {
+        Ok(()) => return Ended::Well,
+        Err(Failure::Usage) => {
+            session::write(options::help(command.name, command.options));
+            return Ended::Usage;
+        }
+        Err(Failure::Told(text)) => session::write(text + "\n"),
+        Err(Failure::Noted) => {}
+        Err(failure) => session::complain(&failure),
+    }
+    Ended::Failed
+}
+
+fn execute(command: &Command, session: &mut Session) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from(format!("no runtime: {error}")))?;
-    runtime.block_on((command.run)(&mut session))
+    runtime.block_on((command.run)(session))
+}
+
+fn completions(shell: Option<&String>) -> ExitCode {
+    if let Some(script) = shell.and_then(|shell| completions::script(shell)) {
+        session::write(script);
+        return ExitCode::SUCCESS;
+    }
+    session::complain(&format!("--completions takes one of {}", completions::SHELLS.join(", ")));
+    ExitCode::from(EXIT_USAGE)
 }
 
 /// Java takes them in any case.
@@ -76,7 +167,10 @@ fn find(name: &str) -> Option<&'static Command> {
 
 fn unknown(name: &str) -> ExitCode {
     session::write(format_args!("The sub command {name} not exist.\n"));
-    ExitCode::FAILURE
+    if let Some(meant) = suggest::nearest(name, COMMANDS.iter().map(|command| command.name)) {
+        eprintln!("Did you mean {meant}?");
+    }
+    ExitCode::from(EXIT_USAGE)
 }
 
 fn help_of(name: &str) -> ExitCode {
@@ -89,8 +183,11 @@ fn list() -> String {
     let lines = COMMANDS.iter().map(|command| format!("   {:<20} {}\n", command.name, command.about));
     format!(
         "The most commonly used mqadmin commands are:\n{}\n\
-         See 'mqadmin help <command>' for more information on a specific command.\n",
-        lines.collect::<String>()
+         See 'mqadmin help <command>' for more information on a specific command.\n\
+         Every command takes {}; completions for a shell: mqadmin --completions {}.\n",
+        lines.collect::<String>(),
+        options::OURS.map(|(name, about)| format!("{name} ({about})")).join(", "),
+        completions::SHELLS.join("|")
     )
 }
 
@@ -110,6 +207,9 @@ mod tests {
 
     #[test]
     fn every_command_can_be_asked_for_help() {
+        for name in WATCHED {
+            assert!(COMMANDS.iter().any(|command| command.name == name), "{name}");
+        }
         for command in COMMANDS {
             let help = options::help(command.name, command.options);
             assert!(help.starts_with(&format!("usage: mqadmin {} ", command.name)), "{help}");

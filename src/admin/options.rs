@@ -1,5 +1,5 @@
 //! A command's options: what they are, how they are read and how their help looks. Java: `commons-cli` 1.2 with its
-//! `PosixParser` and `HelpFormatter`, as `ServerUtil` uses them. `--json` and `--yes` are ours and stand in no command's help.
+//! `PosixParser` and `HelpFormatter`, as `ServerUtil` uses them. [`OURS`] stand in no command's help.
 
 use std::collections::BTreeMap;
 
@@ -45,6 +45,14 @@ const NAMESRV: Opt =
     Opt::optional("n", "namesrvAddr", "Name server address list, eg: 192.168.0.1:9876;192.168.0.2:9876");
 const JSON: &str = "--json";
 const YES: &str = "--yes";
+const WATCH: &str = "--watch";
+
+/// What every command takes besides, and Java's do not.
+pub const OURS: [(&str, &str); 3] = [
+    (JSON, "one JSON value a line"),
+    (YES, "do not ask"),
+    (WATCH, "again every so many seconds; commands that only look"),
+];
 
 /// What was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +62,8 @@ pub struct Given {
     pub is_help: bool,
     pub is_json: bool,
     pub is_yes: bool,
+    /// Seconds between two runs.
+    pub watch_s: Option<u64>,
 }
 
 impl Given {
@@ -64,7 +74,7 @@ impl Given {
 }
 
 /// The options of a command and those of all, in the order of the help.
-fn all(own: &[Opt]) -> Vec<Opt> {
+pub fn all(own: &[Opt]) -> Vec<Opt> {
     let mut all: Vec<Opt> = own.iter().copied().chain([HELP, NAMESRV]).collect();
     all.sort_by_key(|option| option.short.to_lowercase());
     all
@@ -79,6 +89,10 @@ pub fn parse(own: &[Opt], arguments: &[String]) -> Result<Given, String> {
         match token.as_str() {
             JSON => given.is_json = true,
             YES => given.is_yes = true,
+            WATCH => given.watch_s = Some(seconds(&tokens.next().unwrap_or_default())?),
+            text if text.starts_with("--watch=") => {
+                given.watch_s = Some(seconds(&text["--watch=".len()..])?);
+            }
             // What follows is no option, and no command takes anything else.
             "--" => break,
             "-" => {}
@@ -107,6 +121,11 @@ pub fn parse(own: &[Opt], arguments: &[String]) -> Result<Given, String> {
         [one] => Err(format!("Missing required option: {one}")),
         _ => Err(format!("Missing required options: {}", missing.join(", "))),
     }
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
+    seconds.ok_or_else(|| format!("{WATCH} {text}: not a number of seconds"))
 }
 
 /// By letter or by name, whatever dashes stand before it.
@@ -248,6 +267,16 @@ mod tests {
         let given = parse(OWN, &arguments).unwrap();
         assert!(given.is_json && given.is_yes && !given.is_help);
         assert!(!help("x", OWN).contains("--json"));
+        let check = |line: &str, expected: Result<Option<u64>, &str>| {
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let found = parse(OWN, &arguments).map(|given| given.watch_s);
+            assert_eq!(found, expected.map_err(str::to_owned), "{line}");
+        };
+        check("-t T", Ok(None));
+        check("-t T --watch 2", Ok(Some(2)));
+        check("--watch=3 -t T", Ok(Some(3)));
+        check("-t T --watch 0", Err("--watch 0: not a number of seconds"));
+        check("-t T --watch", Err("--watch : not a number of seconds"));
     }
 
     #[test]

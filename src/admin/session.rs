@@ -10,10 +10,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::options::Given;
+use super::paint;
 use crate::client::admin::tools::{ToolError, Tools};
 use crate::client::namesrvs::Namesrvs;
 use crate::client::producer::SendError;
 use crate::client::{CallError, Calls};
+use crate::protocol::body::route::BrokerData;
 
 /// For one request. Java: 5 s.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,6 +61,11 @@ impl From<CallError> for Failure {
     }
 }
 
+/// Tells on standard error what went wrong.
+pub fn complain(what: &impl Display) {
+    eprintln!("{} {what}", paint::error(paint::is_wanted(&std::io::stderr())));
+}
+
 /// Failures of parts, said as they come; the command goes on.
 #[derive(Debug, Default)]
 pub struct Failures {
@@ -71,7 +78,7 @@ impl Failures {
         let Err(failure) = result else { return };
         let text = failure.to_string();
         if !self.said.contains(&text) {
-            eprintln!("ERROR: {text}");
+            complain(&text);
             self.said.push(text);
         }
     }
@@ -86,13 +93,33 @@ impl Failures {
 #[derive(Debug)]
 pub struct Out {
     is_json: bool,
+    is_painted: bool,
+    /// The last line has no end yet, as some of Java's have none.
+    is_open: bool,
 }
 
 impl Out {
+    fn new(is_json: bool) -> Out {
+        Out { is_json, is_painted: paint::is_wanted(&std::io::stdout()), is_open: false }
+    }
+
     /// A text that a program has no use for.
     pub fn text(&mut self, text: &str) {
-        if !self.is_json {
+        if self.is_json || text.is_empty() {
+            return;
+        }
+        self.is_open = !text.ends_with('\n');
+        if self.is_painted {
+            write(paint::paint(text));
+        } else {
             write(text);
+        }
+    }
+
+    /// At a terminal the prompt stands on a line of its own.
+    fn finish(&mut self) {
+        if std::mem::take(&mut self.is_open) && std::io::stdout().is_terminal() {
+            write("\n");
         }
     }
 
@@ -149,7 +176,15 @@ impl Session {
     pub fn new(given: Given) -> Session {
         let namesrv_addr = given.value("n").map(str::to_owned);
         let namesrv_addr = namesrv_addr.or_else(|| std::env::var("NAMESRV_ADDR").ok());
-        Session { out: Out { is_json: given.is_json }, given, namesrv_addr, bar: None }
+        Session { out: Out::new(given.is_json), given, namesrv_addr, bar: None }
+    }
+
+    /// Tells on standard error what went wrong with one of several runs.
+    pub fn complain(&mut self, failure: &Failure) {
+        self.out.finish();
+        if !matches!(failure, Failure::Noted) {
+            complain(failure);
+        }
     }
 
     /// An option's value.
@@ -171,6 +206,11 @@ impl Session {
     pub fn number<T: FromStr>(&self, short: &str) -> Result<T, Failure> {
         let text = self.required(short)?;
         text.parse().map_err(|_| Failure::Text(format!("-{short} {text}: not a number that fits")))
+    }
+
+    /// Everything has been printed.
+    pub fn finish(&mut self) {
+        self.out.finish();
     }
 
     fn namesrvs(&self) -> Result<Namesrvs, Failure> {
@@ -225,12 +265,17 @@ impl Session {
         }
     }
 
+    /// The brokers of a cluster.
+    pub async fn brokers(&self, cluster: &str) -> Result<Vec<BrokerData>, Failure> {
+        let mut info = self.tools()?.cluster_info().await?;
+        let names = info.cluster_addr_table.get(cluster).ok_or_else(|| Failure::told(NO_CLUSTER))?;
+        Ok(names.iter().filter_map(|name| info.broker_addr_table.remove(name)).collect())
+    }
+
     /// The masters of a cluster.
     pub async fn masters(&self, cluster: &str) -> Result<Vec<String>, Failure> {
-        let info = self.tools()?.cluster_info().await?;
-        let names = info.cluster_addr_table.get(cluster).ok_or_else(|| Failure::told(NO_CLUSTER))?;
-        let brokers = names.iter().filter_map(|name| info.broker_addr_table.get(name));
-        Ok(brokers.filter_map(|broker| broker.master_addr()).map(str::to_owned).collect())
+        let brokers = self.brokers(cluster).await?;
+        Ok(brokers.iter().filter_map(|broker| broker.master_addr()).map(str::to_owned).collect())
     }
 
     /// Takes a topic away from a cluster's brokers, and then from the name servers.

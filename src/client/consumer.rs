@@ -363,7 +363,7 @@ fn now_ms() -> u128 {
 
 /// Neighbouring queues go to one member; the first members get one more where they do not divide. Java:
 /// `AllocateMessageQueueAveragely`.
-fn allocate_averagely<'a, T>(queues: &'a [T], members: &[String], own: &str) -> &'a [T] {
+pub(crate) fn allocate_averagely<'a, T>(queues: &'a [T], members: &[String], own: &str) -> &'a [T] {
     let Some(index) = members.iter().position(|member| member == own) else { return &[] };
     let (share, more) = (queues.len() / members.len(), queues.len() % members.len());
     let start = index * share + index.min(more);

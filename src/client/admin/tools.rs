@@ -150,7 +150,7 @@ impl Tools {
     }
 
     /// One address of each broker of a topic: the master, or a slave where there is none.
-    async fn brokers(&self, topic: &str) -> Result<Vec<String>, ToolError> {
+    pub async fn brokers(&self, topic: &str) -> Result<Vec<String>, ToolError> {
         Ok(addrs(&self.route(topic).await?))
     }
 
