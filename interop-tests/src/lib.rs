@@ -1,5 +1,6 @@
 //! What the interop tests share: the JDK and the Java helper programs ([`java`]), processes that die with the test
-//! ([`process`]), and clusters of stock Java servers, of ours, or of both ([`cluster`]). The tests themselves are in
+//! ([`process`]), and clusters of stock Java servers, of ours, or of both ([`cluster`]), and
+//! the two administration tools side by side ([`tools`]). The tests themselves are in
 //! `tests/`. Every wait is bounded and ends on the event it waits for.
 
 pub mod cluster;
@@ -7,6 +8,7 @@ pub mod java;
 pub mod live;
 pub mod process;
 pub mod rpc;
+pub mod tools;
 
 use std::path::{Path, PathBuf};
 

@@ -207,10 +207,14 @@ mod tests {
             ("commitLogDiskRatio", "0.06284"),
             ("brokerVersionDesc", "V4_3_0"),
         ]);
-        let expected =
-            "DefaultCluster    broker-a                0     127.0.0.1:10911        V4_3_0             \
-                        30.00(1,2ms)       0.00(3,4ms)          5  1.50 0.0628\n"
-                .replace("V4_3_0             30", "V4_3_0                  30");
+        let gap = |blanks: usize| " ".repeat(blanks);
+        let expected = format!(
+            "DefaultCluster    broker-a{}0     127.0.0.1:10911        V4_3_0{}30.00(1,2ms){}0.00(3,4ms){}5  1.50 0.0628\n",
+            gap(16),
+            gap(18),
+            gap(9),
+            gap(10)
+        );
         assert_eq!(base_row(&BROKER, &figures, 1000 + 5_400_000), expected);
         assert_eq!(base_header().len(), expected.len());
         assert_eq!(row_of_silent(&BROKER).len(), expected.len());
