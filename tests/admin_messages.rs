@@ -9,112 +9,9 @@ use std::fs;
 
 use rocketmq::protocol::request_code::RequestCode;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use self::common::broker::Client;
-use self::common::{Outcome, Program, free_port, start_server};
-
-const FAILED: Option<i32> = Some(1);
-const DONE: Option<i32> = Some(0);
-
-/// A name server and a broker in one process.
-struct Server {
-    home: TempDir,
-    program: Program,
-    namesrv: String,
-    broker: String,
-}
-
-impl Server {
-    fn start() -> Server {
-        let home = tempfile::tempdir().unwrap();
-        let data = home.path().join("data");
-        let (program, port, line) = start_server(home.path(), |port| {
-            vec![
-                "standalone".to_owned(),
-                format!("--data={}", data.display()),
-                "brokerName=broker-a".to_owned(),
-                format!("--port={}", free_port()),
-                format!("--broker-port={port}"),
-            ]
-        });
-        let rest = line.strip_prefix("RocketMQ runs: name server ").unwrap();
-        let namesrv = rest.split_once(',').unwrap().0.to_owned();
-        Server { home, program, namesrv, broker: format!("127.0.0.1:{port}") }
-    }
-
-    /// With a topic.
-    fn with_topic(queues: &str) -> Server {
-        let server = Server::start();
-        assert_eq!(server.client().create_topic("T", queues), (0, String::new()));
-        server
-    }
-
-    fn client(&self) -> Client {
-        Client::connect(self.broker.parse().unwrap())
-    }
-
-    fn begin(&self, arguments: &[&str]) -> Program {
-        let arguments = [&["admin"], arguments, &["-n", &self.namesrv]].concat();
-        Program::start(self.home.path(), &arguments)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Outcome {
-        self.begin(arguments).finish()
-    }
-
-    /// A command that must go well: its lines.
-    fn lines(&self, arguments: &[&str]) -> Vec<String> {
-        let outcome = self.run(arguments);
-        assert_eq!((outcome.code, &outcome.err), (DONE, &Vec::new()), "{arguments:?} {outcome:?}");
-        outcome.out
-    }
-
-    /// The same as JSON.
-    fn values(&self, arguments: &[&str]) -> Vec<Value> {
-        let lines = self.lines(&[arguments, &["--json"]].concat());
-        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    fn send(&self, body: &str, more: &[&str]) -> Value {
-        let mut sent = self.values(&[&["sendMessage", "-t", "T", "-p", body], more].concat());
-        sent.remove(0)
-    }
-
-    fn commit(&self, group: &str, topic: &str, queue_id: &str, offset: &str) {
-        let fields =
-            [("consumerGroup", group), ("topic", topic), ("queueId", queue_id), ("commitOffset", offset)];
-        self.client().json(RequestCode::UpdateConsumerOffset, &fields, &Value::Null);
-    }
-
-    fn committed(&self, group: &str, topic: &str, queue_id: &str) -> Option<i64> {
-        let fields = [("consumerGroup", group), ("topic", topic), ("queueId", queue_id)];
-        let answer = self.client().call(RequestCode::QueryConsumerOffset, &fields, "");
-        answer.ext_field("offset").map(|offset| offset.parse().unwrap())
-    }
-
-    /// A consumer of the topic, whose group can be found.
-    fn member(&self, client_id: &str, group: &str) -> Client {
-        let mut member = self.client();
-        // The broker would tell the name server a little later by itself.
-        member.create_topic(&format!("%RETRY%{group}"), "1");
-        member.heart_beat(client_id, group, &["T"]);
-        assert_eq!(member.told_of(), group);
-        member
-    }
-
-    fn group(&self, name: &str) -> Value {
-        let table = self.client().json(RequestCode::GetAllSubscriptiongroupConfig, &[], &Value::Null);
-        table["subscriptionGroupTable"][name].clone()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // By itself the program would only be killed.
-        self.program.stop();
-    }
-}
+use self::common::admin::{DONE, FAILED, Server, USAGE};
+use self::common::free_port;
 
 fn bodies(values: &[Value]) -> Vec<&str> {
     values.iter().map(|value| value["body"].as_str().unwrap()).collect()
@@ -214,7 +111,7 @@ fn what_no_option_names_stays() {
     assert_eq!(update(&[]), json!([false, 16, false]));
     assert_eq!(update(&["-d", "true"]), json!([true, 16, false]));
     assert_eq!(update(&["-r", "3"]), json!([true, 3, false]));
-    assert_eq!(server.run(&["updateSubGroup", "-g", "G"]).code, FAILED);
+    assert_eq!(server.run(&["updateSubGroup", "-g", "G"]).code, USAGE);
     let outcome = server.run(&["updateSubGroup", "-g", "G", "-c", "NoSuchCluster"]);
     let expected =
         "[error] Make sure the specified clusterName exists or the name server connected to is correct.";
@@ -268,7 +165,7 @@ fn offsets_are_cloned_and_reset() {
     assert_eq!(of_copy(), [Some(0), Some(0)]);
     let outcome = server.run(&["resetOffsetByTime", "-g", "Copy", "-t", "T", "-s", "yesterday"]);
     let expected = "ERROR: -s yesterday: neither now, milliseconds nor yyyy-MM-dd#HH:mm:ss:SSS";
-    assert_eq!((outcome.code, outcome.err), (FAILED, vec![expected.to_owned()]));
+    assert_eq!((outcome.code, outcome.err), (USAGE, vec![expected.to_owned()]));
 
     // A member is told.
     let mut member = server.member("member", "Copy");
@@ -358,16 +255,18 @@ fn sends_are_measured_and_groups_watched() {
 fn failures_say_what_and_where() {
     let home = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| common::run(home.path(), &[&["admin"], arguments].concat());
-    let check = |arguments: &[&str], expected: &str| {
+    let check_code = |arguments: &[&str], code: Option<i32>, expected: &str| {
         let outcome = run(arguments);
-        assert_eq!((outcome.code, outcome.err), (FAILED, vec![expected.to_owned()]), "{arguments:?}");
+        assert_eq!((outcome.code, outcome.err), (code, vec![expected.to_owned()]), "{arguments:?}");
     };
+    let check = |arguments: &[&str], expected: &str| check_code(arguments, FAILED, expected);
     let no_namesrv = "ERROR: no name server is known: name one with -n HOST:PORT or in NAMESRV_ADDR";
     check(&["statsAll"], no_namesrv);
     let down = format!("127.0.0.1:{}", free_port());
     let refused = format!("ERROR: connect to {down} failed: Connection refused (os error 111)");
     check(&["statsAll", "-n", &down], &refused);
     check(&["sendMessage", "-t", "T", "-p", "x", "-n", &down], &refused);
+    let check = |arguments: &[&str], expected: &str| check_code(arguments, USAGE, expected);
     check(&["sendMessage", "-t", "T"], "ERROR: Missing required option: p");
     check(&["queryMsgById", "-i", "x", "-y"], "ERROR: Unrecognized option: -y");
     check(
@@ -382,7 +281,7 @@ fn failures_say_what_and_where() {
     };
     check(&["queryMsgByKey", "-h"], DONE, usage);
     check(&["help", "QUERYMSGBYKEY"], DONE, usage);
-    check(&["queryMsgByKey"], FAILED, usage);
-    check(&["noSuchCommand"], FAILED, "The sub command noSuchCommand not exist.");
+    check(&["queryMsgByKey"], USAGE, usage);
+    check(&["noSuchCommand"], USAGE, "The sub command noSuchCommand not exist.");
     check(&[], DONE, "The most commonly used mqadmin commands are:");
 }

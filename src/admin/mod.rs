@@ -138,6 +138,10 @@ fn once(command: &Command, given: &Given) -> Ended {
             session::write(options::help(command.name, command.options));
             return Ended::Usage;
         }
+        Err(failure @ Failure::Value(_)) => {
+            session::complain(&failure);
+            return Ended::Usage;
+        }
         Err(Failure::Told(text)) => session::write(text + "\n"),
         Err(Failure::Noted) => {}
         Err(failure) => session::complain(&failure),

@@ -21,7 +21,7 @@ pub async fn reset(session: &mut Session) -> Result<(), Failure> {
         text => parse_time(text),
     };
     let timestamp = timestamp.ok_or_else(|| {
-        Failure::from(format!("-s {typed}: neither now, milliseconds nor yyyy-MM-dd#HH:mm:ss:SSS"))
+        Failure::Value(format!("-s {typed}: neither now, milliseconds nor yyyy-MM-dd#HH:mm:ss:SSS"))
     })?;
     let is_force = session.value("f").is_none_or(is_true);
     let header = ResetOffsetRequestHeader { topic, group, timestamp, is_force };

@@ -34,6 +34,9 @@ pub enum Failure {
     /// Java's own text, which it prints on standard output.
     #[error("{0}")]
     Told(String),
+    /// An option's value is none that it can have.
+    #[error("{0}")]
+    Value(String),
     /// The options do not go together: the help is printed.
     #[error("one of the optional options is needed")]
     Usage,
@@ -205,7 +208,7 @@ impl Session {
     /// An option's number.
     pub fn number<T: FromStr>(&self, short: &str) -> Result<T, Failure> {
         let text = self.required(short)?;
-        text.parse().map_err(|_| Failure::Text(format!("-{short} {text}: not a number that fits")))
+        text.parse().map_err(|_| Failure::Value(format!("-{short} {text}: not a number that fits")))
     }
 
     /// Everything has been printed.

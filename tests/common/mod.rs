@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test crate uses its part of this")]
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+pub mod admin;
 pub mod broker;
 pub mod load;
 
