@@ -127,10 +127,15 @@ fn groups(comparison: &mut Comparison<'_>) {
         (How::Lines, "statsAll"),
         (How::Exact, &format!("statsAll|-t|{TOPIC}")),
     ]);
-    if comparison.cluster.brokers[0].side == Side::Java {
-        // Ours does not answer it (317).
-        let addr = comparison.cluster.broker_addr;
-        comparison.check(&[(How::Exact, &format!("brokerConsumeStats|-b|{addr}"))]);
+    let addr = comparison.cluster.broker_addr;
+    comparison.check(&[(How::Exact, &format!("brokerConsumeStats|-b|{addr}"))]);
+    if comparison.cluster.brokers[0].side == Side::Ours {
+        // Java's broker answers with zeros, which ours asks on behind.
+        comparison.check(&[
+            (How::Exact, &format!("queryCq|-t|{TOPIC}|-q|0|-i|1|-c|2")),
+            (How::Exact, &format!("queryCq|-t|{TOPIC}|-q|0|-i|1|-g|{ONLINE}|-b|{addr}")),
+            (How::Exact, &format!("queryCq|-t|{TOPIC}|-q|7|-i|0")),
+        ]);
     }
 }
 
