@@ -42,7 +42,14 @@ fn queue_row(columns: [&str; 8]) -> String {
 }
 
 async fn of_group(session: &mut Session, tools: &Tools, group: &str) -> Result<(), Failure> {
-    let stats = tools.consume_stats(group, None).await?;
+    let (stats, failed) = tools.known_consume_stats(group, None).await?;
+    let mut failures = session.failures();
+    for error in failed {
+        failures.note(Err(error.into()));
+    }
+    if stats.offset_table.is_empty() {
+        return failures.result();
+    }
     let owners = match session.value("s").is_some_and(is_true) {
         true => owners(tools, group).await,
         false => HashMap::new(),
@@ -89,7 +96,7 @@ async fn of_group(session: &mut Session, tools: &Tools, group: &str) -> Result<(
     }
     let (tps, diff) = (java_double(stats.consume_tps), stats.compute_total_diff());
     session.out.text(&format!("\nConsume TPS: {tps}\nDiff Total: {diff}\n"));
-    Ok(())
+    failures.result()
 }
 
 /// Which member has each queue: the addresses in front of the client ids. Whoever does not answer has none.

@@ -90,8 +90,12 @@ pub async fn all_queues(session: &mut Session) -> Result<(), Failure> {
 }
 
 fn show(session: &mut Session, messages: &[MessageExt], body: Option<&Charset>) {
-    for message in messages {
-        session.out.put(&message_text::line(message, body), || message_text::json(message, body));
+    if session.out.is_json() {
+        messages.iter().for_each(|message| session.out.json(|| message_text::json(message, body)));
+    } else {
+        // One write for all of a pull: there may be millions.
+        let lines: String = messages.iter().map(|message| message_text::line(message, body)).collect();
+        session.out.text(&lines);
     }
 }
 

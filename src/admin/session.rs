@@ -106,6 +106,11 @@ impl Out {
         Out { is_json, is_painted: paint::is_wanted(&std::io::stdout()), is_open: false }
     }
 
+    /// Whether texts go nowhere.
+    pub fn is_json(&self) -> bool {
+        self.is_json
+    }
+
     /// A text that a program has no use for.
     pub fn text(&mut self, text: &str) {
         if self.is_json || text.is_empty() {

@@ -382,8 +382,8 @@ impl Producer {
 /// Where the first message goes, so that programs that send one each do not all choose the same queue. Java draws it.
 fn somewhere() -> usize {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // What is left of nanoseconds is as good as drawn, but for the last digits of coarse clocks.
-    (since.subsec_nanos() / 1000) as usize
+    // As good as drawn.
+    since.subsec_micros() as usize
 }
 
 fn unique_key(message: &Message) -> String {

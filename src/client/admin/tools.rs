@@ -180,18 +180,35 @@ impl Tools {
 
     /// How far a group is, on all brokers of its retry topic.
     pub async fn consume_stats(&self, group: &str, topic: Option<&str>) -> Result<ConsumeStats, ToolError> {
-        let mut all = ConsumeStats::default();
-        for broker in self.brokers(&retry_topic(group)).await? {
-            let stats = self.relayed().consume_stats(&broker, group, topic).await?;
-            all.offset_table.extend(stats.offset_table);
-            all.consume_tps += stats.consume_tps;
+        let (stats, failed) = self.known_consume_stats(group, topic).await?;
+        match failed.into_iter().next() {
+            Some(error) => Err(error.into()),
+            None => Ok(stats),
         }
-        if all.offset_table.is_empty() {
+    }
+
+    /// The same without the brokers that do not answer, and why those do not.
+    pub async fn known_consume_stats(
+        &self,
+        group: &str,
+        topic: Option<&str>,
+    ) -> Result<(ConsumeStats, Vec<CallError>), ToolError> {
+        let (mut all, mut failed) = (ConsumeStats::default(), Vec::new());
+        for broker in self.brokers(&retry_topic(group)).await? {
+            match self.relayed().consume_stats(&broker, group, topic).await {
+                Ok(stats) => {
+                    all.offset_table.extend(stats.offset_table);
+                    all.consume_tps += stats.consume_tps;
+                }
+                Err(error) => failed.push(error),
+            }
+        }
+        if all.offset_table.is_empty() && failed.is_empty() {
             let text = "Not found the consumer group consume stats, because return offset table is empty, maybe the \
                         consumer not consume any message";
             return Err(ToolError::found(ResponseCode::ConsumerNotOnline, text));
         }
-        Ok(all)
+        Ok((all, failed))
     }
 
     /// Who is in a group.
