@@ -11,7 +11,8 @@ use rocketmq::protocol::request_code::RequestCode;
 use serde_json::{Value, json};
 
 use self::common::admin::{DONE, FAILED, Server, USAGE};
-use self::common::free_port;
+use self::common::broker::Client;
+use self::common::{free_port, start_server};
 
 fn bodies(values: &[Value]) -> Vec<&str> {
     values.iter().map(|value| value["body"].as_str().unwrap()).collect()
@@ -220,6 +221,65 @@ fn members_are_asked() {
     assert_eq!(outcome.code, DONE, "{outcome:?}");
     let result: Value = serde_json::from_str(&outcome.out[0]).unwrap();
     assert_eq!(result["consumeResult"], "CR_LATER");
+}
+
+#[test]
+fn several_brokers_are_asked_and_one_that_is_down_is_named() {
+    let server = Server::with_topic("1");
+    let (_second, port, _) = start_server(server.home.path(), |port| {
+        let store = server.home.path().join("second");
+        vec![
+            "broker".to_owned(),
+            format!("listenPort={port}"),
+            "brokerIP1=127.0.0.1".to_owned(),
+            "brokerName=broker-b".to_owned(),
+            format!("namesrvAddr={}", server.namesrv),
+            format!("storePathRootDir={}", store.display()),
+            format!("storePathCommitLog={}", store.join("commitlog").display()),
+        ]
+    });
+    let second_addr = format!("127.0.0.1:{port}");
+    let mut client = Client::connect(second_addr.parse().unwrap());
+    for topic in ["T", "%RETRY%G"] {
+        client.create_topic(topic, "1");
+        server.client().create_topic(topic, "1");
+    }
+    let on = |broker_name: &str| {
+        let sent = server.send("body", &["-k", "key", "-b", broker_name]);
+        assert_eq!(sent["brokerName"], broker_name);
+    };
+    on("broker-a");
+    on("broker-b");
+    server.commit("G", "T", "0", "0");
+    assert_eq!(server.values(&["queryMsgByKey", "-t", "T", "-k", "key"]).len(), 2);
+    let consumed = server.values(&["consumeMessage", "-t", "T", "-b", "broker-b"]);
+    assert_eq!(consumed.len(), 1);
+
+    // A name server forgets a broker with its connection: this one only says that it is one.
+    let down = format!("127.0.0.1:{}", free_port());
+    let mut pretender = Client::connect(server.namesrv.parse().unwrap());
+    let fields = [
+        ("brokerName", "broker-c"),
+        ("brokerAddr", down.as_str()),
+        ("clusterName", "DefaultCluster"),
+        ("haServerAddr", down.as_str()),
+        ("brokerId", "0"),
+    ];
+    let config =
+        |topic: &str| json!({"topicName": topic, "readQueueNums": 1, "writeQueueNums": 1, "perm": 6});
+    let topics = json!({"T": config("T"), "%RETRY%G": config("%RETRY%G")});
+    let wrapper = json!({"dataVersion": {"counter": 1, "timestamp": 1}, "topicConfigTable": topics});
+    let body = json!({"topicConfigSerializeWrapper": wrapper, "filterServerList": []});
+    assert_eq!(pretender.outcome(RequestCode::RegisterBroker, &fields, &body.to_string()).0, 0);
+    let check = |command: &[&str], rows: usize| {
+        let outcome = server.run(&[command, &["--json"]].concat());
+        let expected = format!("ERROR: connect to {down} failed: Connection refused (os error 111)");
+        assert_eq!((outcome.code, outcome.err), (FAILED, vec![expected]), "{command:?}");
+        assert_eq!(outcome.out.len(), rows, "{command:?}");
+    };
+    check(&["consumerProgress", "-g", "G"], 1);
+    check(&["queryMsgByKey", "-t", "T", "-k", "key"], 2);
+    check(&["resetOffsetByTime", "-g", "G", "-t", "T", "-s", "-1"], 0);
 }
 
 #[test]
