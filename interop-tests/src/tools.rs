@@ -191,7 +191,8 @@ fn is_same(how: How, theirs: &Printed, ours: &Printed) -> bool {
     };
     let (their_text, our_text) = (masked(theirs), masked(ours));
     let is_text_same = match how {
-        How::Lines => lines(&their_text) == lines(&our_text),
+        // Also of several brokers.
+        How::Lines | How::Heads => lines(&their_text) == lines(&our_text),
         How::Refused => their_text.trim_end() == our_text.trim_end(),
         _ => their_text == our_text,
     };

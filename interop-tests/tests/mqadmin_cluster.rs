@@ -37,6 +37,7 @@ fn compare(plan: &Plan) {
     let mut consumer = prepare(&cluster);
     let mut comparison = Comparison::of(&cluster);
     looked_at(&mut comparison);
+    connected(&mut comparison);
     perms(&cluster);
     changed(&mut comparison);
     assert!(consumer.is_running());
@@ -65,6 +66,13 @@ fn looked_at(comparison: &mut Comparison<'_>) {
         (lines, &format!("getBrokerConfig|-b|{broker}")),
         (lines, &format!("getBrokerConfig|-c|{CLUSTER_NAME}")),
         (lines, "getNamesrvConfig"),
+    ]);
+}
+
+/// Of one broker: a client has another port at each.
+fn connected(comparison: &mut Comparison<'_>) {
+    let exact = How::Exact;
+    comparison.check(&[
         (How::Rows, &format!("consumerConnection|-g|{GROUP}")),
         (exact, "consumerConnection|-g|NoSuchGroup"),
         (exact, &format!("producerConnection|-g|{INNER_PRODUCER}|-t|{TOPIC}")),
@@ -133,6 +141,35 @@ fn await_perm(cluster: &Cluster, perm: i64) {
         let answer = rpc::ask(cluster.namesrv_addr, rpc::GET_ROUTEINTO_BY_TOPIC, fields);
         answer.is_ok_and(|it| String::from_utf8_lossy(&it.body).contains(&format!("\"perm\":{perm}")))
     });
+}
+
+/// Of a cluster with another broker.
+fn look_at(plan: &Plan) {
+    let _turn = turn();
+    let mut cluster = Cluster::start(plan);
+    // A slave is started by the test.
+    let slaves = cluster.brokers.iter().skip(1).filter(|broker| broker.id != 0).count();
+    if slaves > 0 {
+        cluster.start_at(1);
+    }
+    let mut consumer = prepare(&cluster);
+    let mut comparison = Comparison::of(&cluster);
+    looked_at(&mut comparison);
+    let complaints = comparison.complaints;
+    consumer.kill();
+    assert!(complaints.is_empty(), "{}\n{}", complaints.join("\n\n"), cluster.printed());
+}
+
+#[test]
+fn both_print_the_same_of_two_masters() {
+    look_at(&Plan::of(Side::Java, Side::Java).two_brokers());
+    look_at(&Plan::of(Side::Ours, Side::Ours).two_brokers());
+}
+
+#[test]
+fn both_print_the_same_of_master_and_slave() {
+    look_at(&Plan::of(Side::Java, Side::Java).with_slave(Side::Java));
+    look_at(&Plan::of(Side::Ours, Side::Ours).with_slave(Side::Ours));
 }
 
 #[test]

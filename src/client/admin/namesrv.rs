@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::brokers::{change_of, settings_of};
 use super::tools::{ToolError, Tools};
@@ -49,10 +50,7 @@ impl Tools {
             key: key.to_owned(),
             value: value.to_owned(),
         };
-        for addr in self.namesrvs.addrs() {
-            self.calls.succeed(addr, RequestCode::PutKvConfig, &header, Bytes::new()).await?;
-        }
-        Ok(())
+        self.tell_all(RequestCode::PutKvConfig, &header).await
     }
 
     /// A value (101), which a name server without it refuses with 22.
@@ -68,9 +66,15 @@ impl Tools {
     /// Takes a value away from every name server (102).
     pub async fn delete_kv_config(&self, namespace: &str, key: &str) -> Result<(), ToolError> {
         let header = DeleteKVConfigRequestHeader { namespace: namespace.to_owned(), key: key.to_owned() };
+        self.tell_all(RequestCode::DeleteKvConfig, &header).await
+    }
+
+    /// Every name server; the first failure counts.
+    async fn tell_all(&self, code: RequestCode, header: &impl Serialize) -> Result<(), ToolError> {
+        let mut told = Ok(());
         for addr in self.namesrvs.addrs() {
-            self.calls.succeed(addr, RequestCode::DeleteKvConfig, &header, Bytes::new()).await?;
+            told = told.and(self.calls.succeed(addr, code, header, Bytes::new()).await.map(drop));
         }
-        Ok(())
+        Ok(told?)
     }
 }
