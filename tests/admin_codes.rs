@@ -62,10 +62,11 @@ fn statistics_are_counted_and_sampled() {
     let stats = |client: &mut Client, name: &str, key: &str| {
         client.json(RequestCode::ViewBrokerStatsData, &[("statsName", name), ("statsKey", key)], &Value::Null)
     };
+    // Rates are of the time between two samples, and the broker takes its own, too.
     let minute = stats(&mut client, "TOPIC_PUT_NUMS", "T")["statsMinute"].clone();
-    assert_eq!(minute, json!({"avgpt": 1.0, "sum": 10, "tps": 1.0}));
+    assert_eq!((&minute["sum"], &minute["avgpt"]), (&json!(10), &json!(1.0)));
     let minute = stats(&mut client, "GROUP_GET_NUMS", "T@g")["statsMinute"].clone();
-    assert_eq!(minute, json!({"avgpt": 10.0, "sum": 10, "tps": 1.0}));
+    assert_eq!((&minute["sum"], &minute["avgpt"]), (&json!(10), &json!(10.0)));
     assert_eq!(stats(&mut client, "BROKER_PUT_NUMS", "DefaultCluster")["statsMinute"]["sum"], 10);
     let fields = [("statsName", "TOPIC_PUT_NUMS"), ("statsKey", "nobody")];
     let (code, remark) = client.outcome(RequestCode::ViewBrokerStatsData, &fields, "");

@@ -44,7 +44,6 @@ const FILTERS_EVERY: Duration = Duration::from_secs(10);
 const SLAVES_EVERY: Duration = Duration::from_secs(60);
 /// What a slave may lack without a word in the log.
 const SLAVE_BEHIND_BYTES: i64 = 16 * 1024 * 1024;
-const RATES_EVERY: Duration = Duration::from_secs(10);
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const REGISTER_PAUSE: Duration = Duration::from_millis(100);
 
@@ -282,7 +281,7 @@ fn assemble(
         schedule: Arc::new(schedule),
         transactions: Transactions::default(),
         stats: Stats::new(),
-        statistics: Statistics::default(),
+        statistics: Statistics::new(&config.broker_cluster_name),
         spread: Spread::default(),
         following: Arc::new(Following::new(&configs.store)),
         pools: Pools::new(&config),
@@ -345,13 +344,7 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
         }
     }));
     jobs.spawn(every(SCAN_CLIENTS_EVERY, Arc::clone(broker), |broker| async move { broker.scan_clients() }));
-    jobs.spawn(every(RATES_EVERY, Arc::clone(broker), |broker| async move {
-        broker.statistics.sample(broker.now_ms());
-    }));
-    jobs.spawn(every(SAMPLE_EVERY, Arc::clone(broker), |broker| async move {
-        let now_ms = broker.now_ms();
-        broker.stats.sample(now_ms, local_day(now_ms));
-    }));
+    jobs.spawn(every(SAMPLE_EVERY, Arc::clone(broker), sample));
     jobs
 }
 
@@ -443,11 +436,29 @@ fn millis(configured: i32, default: u64) -> Duration {
     Duration::from_millis(u64::try_from(configured).ok().filter(|millis| *millis > 0).unwrap_or(default))
 }
 
-/// Days since 1970 of the machine's calendar.
-fn local_day(now_ms: i64) -> i64 {
+/// Takes the samples that are due, and writes `stats.log`.
+async fn sample(broker: Arc<Broker>) {
+    let now_ms = broker.now_ms();
+    let local_ms = local_ms(now_ms);
+    broker.stats.sample(now_ms, local_ms.div_euclid(86_400_000));
+    if !broker.statistics.is_due(now_ms, local_ms) {
+        return;
+    }
+    let sampled = tokio::task::spawn_blocking(move || {
+        broker.statistics.sample(now_ms);
+        for line in broker.statistics.lines(local_ms) {
+            tracing::info!(target: "rocketmq::stats", "{line}");
+        }
+    });
+    if let Err(error) = sampled.await {
+        tracing::error!(%error, "statistics not sampled");
+    }
+}
+
+/// Milliseconds since 1970 of the machine's calendar.
+fn local_ms(now_ms: i64) -> i64 {
     let now = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
-    let offset_s = i64::from(jiff::tz::TimeZone::system().to_offset(now).seconds());
-    (now.as_second() + offset_s).div_euclid(86_400)
+    now_ms + i64::from(jiff::tz::TimeZone::system().to_offset(now).seconds()) * 1000
 }
 
 impl Running {

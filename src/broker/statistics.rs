@@ -1,412 +1,459 @@
-//! What is counted by topic and by group, and asked for with code 315 (Java: `BrokerStatsManager`, `StatsItemSet`,
-//! `StatsItem`). Counting is a look into a table and a few additions; a task samples every ten seconds. What nobody uses any
-//! more is forgotten. The whole broker's figures for runtime info are `stats`'.
+//! What is counted by topic and by group, for 315, 208, 317 and `stats.log` (Java: `BrokerStatsManager`, `StatsItemSet`,
+//! `MomentStatsItemSet`). What runtime info (28) counts is `stats`'.
+//!
+//! | Java's name | key | counted |
+//! |---|---|---|
+//! | TOPIC_PUT_NUMS, TOPIC_PUT_SIZE | topic | messages and bytes that were sent to it |
+//! | GROUP_GET_NUMS, GROUP_GET_SIZE | topic@group | messages and bytes that pulls gave out |
+//! | GROUP_GET_FROM_DISK_NUMS, _SIZE | topic@group | those of them that had to be read from the disk |
+//! | GROUP_GET_LATENCY | queue@topic@group | ms that reading them took |
+//! | SNDBCK_PUT_NUMS | topic@group | messages that consumers sent back |
+//! | BROKER_PUT_NUMS, BROKER_GET_NUMS, BROKER_GET_FROM_DISK_NUMS, _SIZE | cluster | the broker's sums |
+//! | GROUP_GET_FALL_SIZE, GROUP_GET_FALL_TIME | queue@topic@group | how far the last pull was behind; `stats.log` only |
+//!
+//! The COMMERCIAL_ ones are never counted in 4.3.0 either. A send finds its topic's item in a cache of its thread, and no
+//! lock is taken; whoever does not find it there takes the table's read lock.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+mod item;
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use self::item::{Item, Snapshot, Window};
 use crate::protocol::body::stats::BrokerStatsItem;
 
-/// Samples of a window: one more than it has steps.
-const MINUTE_SAMPLES: usize = 7;
-const HOUR_SAMPLES: usize = 7;
-const DAY_SAMPLES: usize = 25;
-const HOUR_STEP_MS: i64 = 600_000;
-const DAY_STEP_MS: i64 = 3_600_000;
-/// What was not touched for so long is forgotten.
-const KEPT_MS: i64 = 25 * DAY_STEP_MS;
-/// Topics, and pairs of a topic and a group, that are counted: names are checked, but there may be many.
-const ITEMS_MAX: usize = 20_000;
-/// Queues of a pair whose latency is counted.
-const QUEUES_MAX: usize = 1024;
+/// Topics, pairs of a topic and a group, and their queues that are counted: names are checked, but there may be many.
+const ITEMS_MAX: usize = 50_000;
+/// Between two lines of the momentary values.
+const MOMENTS_EVERY_MIN: i64 = 5;
+/// Topics that a thread keeps at hand.
+const RECENT_TOPICS: usize = 16;
 
-/// Counted together, because it happens together.
+/// Messages and bytes.
+const NUMS: usize = 0;
+const SIZE: usize = 1;
+
+/// What a group takes of a topic.
 #[derive(Debug, Default)]
-pub struct Counts {
-    /// Messages, or milliseconds.
-    nums: AtomicU64,
-    bytes: AtomicU64,
-    times: AtomicU64,
-    samples: Mutex<Samples>,
+struct Group {
+    gets: Item<2>,
+    from_disk: Item<2>,
+    send_backs: Item<1>,
+    queues: RwLock<BTreeMap<i32, Arc<Queue>>>,
 }
 
+/// What a group takes of a queue.
 #[derive(Debug, Default)]
-struct Samples {
-    minute: VecDeque<Sample>,
-    hour: VecDeque<Sample>,
-    day: VecDeque<Sample>,
-    /// When something was last seen to have been counted, ms, and how often by then.
-    moved: (i64, u64),
+struct Queue {
+    latency: Item<1>,
+    fall_bytes: AtomicI64,
+    fall_ms: AtomicI64,
 }
 
+/// By topic, then by group.
+type Groups = HashMap<String, HashMap<String, Arc<Group>>>;
+
+/// A pull that found something.
 #[derive(Debug, Clone, Copy)]
-struct Sample {
-    at_ms: i64,
-    nums: u64,
-    bytes: u64,
-    times: u64,
+pub struct Fetched<'a> {
+    pub topic: &'a str,
+    pub group: &'a str,
+    pub queue_id: i32,
+    pub messages: usize,
+    pub bytes: usize,
+    pub took_ms: u64,
+    pub is_from_disk: bool,
+    /// Bytes of the log behind what was read, and since when its message is there, where that is recorded.
+    pub fall: Option<(i64, i64)>,
 }
 
-/// What of the counts a statistic is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
-    Nums,
-    Bytes,
-}
-
-/// Of one window.
+/// Of the last minute, hour and day.
 pub type Windows = [BrokerStatsItem; 3];
 
-impl Counts {
-    fn add(&self, nums: u64, bytes: u64) {
-        self.nums.fetch_add(nums, Relaxed);
-        self.bytes.fetch_add(bytes, Relaxed);
-        self.times.fetch_add(1, Relaxed);
-    }
-
-    /// Takes a sample; whether the counts are still used.
-    fn sample(&self, now_ms: i64) -> bool {
-        let sample = Sample {
-            at_ms: now_ms,
-            nums: self.nums.load(Relaxed),
-            bytes: self.bytes.load(Relaxed),
-            times: self.times.load(Relaxed),
-        };
-        let mut samples = self.samples();
-        let mut push = |window: fn(&mut Samples) -> &mut VecDeque<Sample>, most: usize, step_ms: i64| {
-            let window = window(&mut samples);
-            if window.back().is_none_or(|last| now_ms - last.at_ms >= step_ms) {
-                if window.len() == most {
-                    window.pop_front();
-                }
-                window.push_back(sample);
-            }
-        };
-        push(|samples| &mut samples.minute, MINUTE_SAMPLES, 0);
-        push(|samples| &mut samples.hour, HOUR_SAMPLES, HOUR_STEP_MS);
-        push(|samples| &mut samples.day, DAY_SAMPLES, DAY_STEP_MS);
-        if samples.moved.0 == 0 || samples.moved.1 != sample.times {
-            samples.moved = (now_ms, sample.times);
-        }
-        now_ms - samples.moved.0 < KEPT_MS
-    }
-
-    /// Of the last minute, hour and day, as far as they are known.
-    fn windows(&self, of: Of) -> Windows {
-        let samples = self.samples();
-        [&samples.minute, &samples.hour, &samples.day].map(|window| item(window, of))
-    }
-
-    fn samples(&self) -> MutexGuard<'_, Samples> {
-        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn item(window: &VecDeque<Sample>, of: Of) -> BrokerStatsItem {
-    let (Some(first), Some(last)) = (window.front(), window.back()) else {
-        return BrokerStatsItem::default();
-    };
-    let sum = match of {
-        Of::Nums => last.nums - first.nums,
-        Of::Bytes => last.bytes - first.bytes,
-    };
-    let (passed_ms, times) = (last.at_ms - first.at_ms, last.times - first.times);
-    BrokerStatsItem {
-        sum: sum as i64,
-        // Java divides by zero where there is one sample, and sends null.
-        tps: if passed_ms > 0 { sum as f64 * 1000.0 / passed_ms as f64 } else { 0.0 },
-        avgpt: if times > 0 { sum as f64 / times as f64 } else { 0.0 },
-    }
-}
-
-/// Of a group and a topic.
-#[derive(Default)]
-struct Pair {
-    fetched: Counts,
-    sent_back: Counts,
-    /// By queue: how long reading took.
-    latency: RwLock<HashMap<i32, Arc<Counts>>>,
-}
-
-impl Pair {
-    fn sample(&self, now_ms: i64) -> bool {
-        let queues = self.latency.read().unwrap_or_else(PoisonError::into_inner);
-        queues.values().for_each(|queue| {
-            queue.sample(now_ms);
-        });
-        let is_fetched = self.fetched.sample(now_ms);
-        self.sent_back.sample(now_ms) || is_fetched
-    }
-}
-
-#[derive(Default)]
-struct Topic {
-    put: Counts,
-    groups: RwLock<HashMap<String, Arc<Pair>>>,
-}
-
-impl Topic {
-    fn pair(&self, group: &str) -> Option<Arc<Pair>> {
-        self.groups.read().unwrap_or_else(PoisonError::into_inner).get(group).cloned()
-    }
-}
-
-/// All of it.
-#[derive(Default)]
+/// All that a broker counts.
+#[derive(Debug)]
 pub struct Statistics {
-    topics: RwLock<HashMap<String, Arc<Topic>>>,
-    /// Topics and pairs there are.
-    items: AtomicUsize,
-    broker_put: Counts,
-    broker_get: Counts,
-    sampled_ms: AtomicI64,
+    /// Tells brokers of one process apart.
+    id: u64,
+    cluster: String,
+    topics: RwLock<HashMap<String, Arc<Item<2>>>>,
+    groups: RwLock<Groups>,
+    /// Items in both tables.
+    count: AtomicUsize,
+    is_full_reported: AtomicBool,
+    /// Changes when a topic's item is taken away: what threads have at hand is old then.
+    generation: AtomicU64,
+    puts: Item<1>,
+    gets: Item<1>,
+    from_disk: Item<2>,
+    due: Mutex<Due>,
+}
+
+/// When what was done last.
+#[derive(Debug, Default)]
+struct Due {
+    /// The next sample of each window.
+    samples_ms: Option<[i64; 3]>,
+    /// The local minute, hour and day that were printed last.
+    printed: Option<[i64; 3]>,
+}
+
+/// A topic that a thread has sent to lately.
+struct Recent {
+    owner: u64,
+    generation: u64,
+    topic: Box<str>,
+    item: Arc<Item<2>>,
+}
+
+thread_local! {
+    static RECENT: RefCell<[Option<Recent>; RECENT_TOPICS]> =
+        const { RefCell::new([const { None }; RECENT_TOPICS]) };
+}
+
+/// A topic's place among the recent ones: names mostly differ at their end or in their length.
+fn place(topic: &str) -> usize {
+    (topic.len() ^ topic.as_bytes().last().map_or(0, |byte| usize::from(*byte))) % RECENT_TOPICS
 }
 
 impl Statistics {
-    /// A send has stored messages, under the topic that its sender named.
-    pub fn put(&self, topic: &str, messages: u64, bytes: u64) {
-        self.broker_put.nums.fetch_add(messages, Relaxed);
-        self.with_topic(topic, |topic| topic.put.add(messages, bytes));
+    /// Nothing counted yet.
+    pub fn new(cluster: &str) -> Statistics {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+        Statistics {
+            id: NEXT_ID.fetch_add(1, Relaxed),
+            cluster: cluster.to_owned(),
+            topics: RwLock::default(),
+            groups: RwLock::default(),
+            count: AtomicUsize::new(0),
+            is_full_reported: AtomicBool::new(false),
+            generation: AtomicU64::new(0),
+            puts: Item::default(),
+            gets: Item::default(),
+            from_disk: Item::default(),
+            due: Mutex::default(),
+        }
     }
 
-    /// A pull has given out messages.
-    pub fn fetched(&self, topic: &str, group: &str, queue_id: i32, messages: u64, bytes: u64, took_ms: u64) {
-        self.broker_get.nums.fetch_add(messages, Relaxed);
-        self.with_pair(topic, group, |pair| {
-            pair.fetched.add(messages, bytes);
-            let queues = pair.latency.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(queue) = queues.get(&queue_id) {
-                return queue.add(took_ms, 0);
+    /// Messages have been sent to a topic: one, or a batch.
+    pub fn put(&self, topic: &str, messages: u64, bytes: u64) {
+        let values = [messages.cast_signed(), bytes.cast_signed()];
+        self.puts.add_to_sum([values[NUMS]]);
+        // Before the table is asked: what is taken away meanwhile is not kept at hand for longer.
+        let generation = self.generation.load(std::sync::atomic::Ordering::Acquire);
+        let is_at_hand = RECENT.with_borrow(|recent| match &recent[place(topic)] {
+            Some(it) if it.owner == self.id && it.generation == generation && *it.topic == *topic => {
+                it.item.add(values);
+                true
             }
-            drop(queues);
-            let mut queues = pair.latency.write().unwrap_or_else(PoisonError::into_inner);
-            if queues.len() < QUEUES_MAX {
-                queues.entry(queue_id).or_default().add(took_ms, 0);
-            }
+            _ => false,
         });
+        if is_at_hand {
+            return;
+        }
+        let Some(item) = self.topic(topic) else { return };
+        item.add(values);
+        let recent = Recent { owner: self.id, generation, topic: topic.into(), item };
+        RECENT.with_borrow_mut(|it| it[place(topic)] = Some(recent));
+    }
+
+    fn topic(&self, topic: &str) -> Option<Arc<Item<2>>> {
+        if let Some(item) = read(&self.topics).get(topic) {
+            return Some(Arc::clone(item));
+        }
+        let mut topics = write(&self.topics);
+        if !topics.contains_key(topic) && !self.take_place() {
+            return None;
+        }
+        Some(Arc::clone(topics.entry(topic.to_owned()).or_default()))
+    }
+
+    /// A pull has found something.
+    pub fn fetched(&self, it: &Fetched<'_>) {
+        let values = [it.messages as i64, it.bytes as i64];
+        self.gets.add_to_sum([values[NUMS]]);
+        if it.is_from_disk {
+            self.from_disk.add_to_sum(values);
+        }
+        let Some(group) = self.group(it.topic, it.group) else { return };
+        group.gets.add(values);
+        if it.is_from_disk {
+            group.from_disk.add(values);
+        }
+        let Some(queue) = self.queue(&group, it.queue_id) else { return };
+        queue.latency.add([it.took_ms.cast_signed()]);
+        if let Some((bytes, millis)) = it.fall {
+            queue.fall_bytes.store(bytes, Relaxed);
+            queue.fall_ms.store(millis, Relaxed);
+        }
     }
 
     /// A consumer has sent a message back.
     pub fn sent_back(&self, topic: &str, group: &str) {
-        self.with_pair(topic, group, |pair| pair.sent_back.add(1, 0));
-    }
-
-    fn with_topic(&self, name: &str, count: impl FnOnce(&Topic)) {
-        if let Some(topic) = self.topics.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return count(topic);
+        if let Some(group) = self.group(topic, group) {
+            group.send_backs.add([1]);
         }
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        if self.items.load(Relaxed) >= ITEMS_MAX {
-            return;
+    }
+
+    fn group(&self, topic: &str, group: &str) -> Option<Arc<Group>> {
+        if let Some(item) = read(&self.groups).get(topic).and_then(|groups| groups.get(group)) {
+            return Some(Arc::clone(item));
         }
-        let topic = topics.entry(name.to_owned()).or_insert_with(|| {
-            self.items.fetch_add(1, Relaxed);
-            let topic = Topic::default();
-            // What comes first counts, too.
-            topic.put.sample(self.sampled_ms.load(Relaxed));
-            Arc::new(topic)
-        });
-        count(topic);
+        let mut topics = write(&self.groups);
+        let is_known = topics.get(topic).is_some_and(|groups| groups.contains_key(group));
+        if !is_known && !self.take_place() {
+            return None;
+        }
+        let groups = topics.entry(topic.to_owned()).or_default();
+        Some(Arc::clone(groups.entry(group.to_owned()).or_default()))
     }
 
-    fn with_pair(&self, topic: &str, group: &str, count: impl FnOnce(&Pair)) {
-        self.with_topic(topic, |topic| {
-            if let Some(pair) = topic.groups.read().unwrap_or_else(PoisonError::into_inner).get(group) {
-                return count(pair);
-            }
-            let mut groups = topic.groups.write().unwrap_or_else(PoisonError::into_inner);
-            if self.items.load(Relaxed) >= ITEMS_MAX {
-                return;
-            }
-            let pair = groups.entry(group.to_owned()).or_insert_with(|| {
-                self.items.fetch_add(1, Relaxed);
-                let pair = Pair::default();
-                pair.sample(self.sampled_ms.load(Relaxed));
-                Arc::new(pair)
-            });
-            count(pair);
-        });
+    fn queue(&self, group: &Group, queue_id: i32) -> Option<Arc<Queue>> {
+        if let Some(queue) = read(&group.queues).get(&queue_id) {
+            return Some(Arc::clone(queue));
+        }
+        let mut queues = write(&group.queues);
+        if !queues.contains_key(&queue_id) && !self.take_place() {
+            return None;
+        }
+        Some(Arc::clone(queues.entry(queue_id).or_default()))
     }
 
-    /// Takes a sample of everything: to be called every ten seconds.
-    pub fn sample(&self, now_ms: i64) {
-        self.sampled_ms.store(now_ms, Relaxed);
-        self.broker_put.sample(now_ms);
-        self.broker_get.sample(now_ms);
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        topics.retain(|_, topic| {
-            let mut groups = topic.groups.write().unwrap_or_else(PoisonError::into_inner);
-            groups.retain(|_, pair| pair.sample(now_ms));
-            topic.put.sample(now_ms) || !groups.is_empty()
-        });
-        self.count_items(&topics);
+    /// Whether there is room for one item more.
+    fn take_place(&self) -> bool {
+        if self.count.fetch_add(1, Relaxed) < ITEMS_MAX {
+            return true;
+        }
+        self.count.fetch_sub(1, Relaxed);
+        if !self.is_full_reported.swap(true, Relaxed) {
+            tracing::warn!(ITEMS_MAX, "statistics are kept of no further topics, groups and queues");
+        }
+        false
     }
 
-    /// A topic was deleted.
+    /// A topic is deleted: nothing is known of it any more.
     pub fn forget_topic(&self, topic: &str) {
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        topics.remove(topic);
-        self.count_items(&topics);
+        write(&self.topics).remove(topic);
+        write(&self.groups).remove(topic);
+        self.removed();
     }
 
-    /// A group was deleted.
+    /// A group is deleted.
     pub fn forget_group(&self, group: &str) {
-        let topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        for topic in topics.values() {
-            topic.groups.write().unwrap_or_else(PoisonError::into_inner).remove(group);
-        }
-        self.count_items(&topics);
+        write(&self.groups).retain(|_, groups| {
+            groups.remove(group);
+            !groups.is_empty()
+        });
+        self.removed();
     }
 
-    fn count_items(&self, topics: &HashMap<String, Arc<Topic>>) {
-        let pairs = |topic: &Arc<Topic>| topic.groups.read().unwrap_or_else(PoisonError::into_inner).len();
-        self.items.store(topics.len() + topics.values().map(pairs).sum::<usize>(), Relaxed);
+    fn removed(&self) {
+        self.generation.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+        let of_group = |group: &Arc<Group>| 1 + read(&group.queues).len();
+        let groups: usize = read(&self.groups).values().flat_map(HashMap::values).map(of_group).sum();
+        self.count.store(read(&self.topics).len() + groups, Relaxed);
+        self.is_full_reported.store(false, Relaxed);
     }
 
-    /// Messages a second that a group takes of a topic, over what of the last minute is known; 0 where nothing is.
+    /// Messages a second that a group takes of a topic, over the last minute.
     pub fn tps(&self, topic: &str, group: &str) -> f64 {
-        let pair = self.topic(topic).and_then(|topic| topic.pair(group));
-        pair.map_or(0.0, |pair| pair.fetched.windows(Of::Nums)[0].tps)
+        let group = read(&self.groups).get(topic).and_then(|groups| groups.get(group)).cloned();
+        group.map_or(0.0, |group| group.gets.snapshot(NUMS, Window::Minute).tps)
     }
 
     /// A statistic by Java's name and key, for minute, hour and day; none where nothing was ever counted.
-    pub fn find(&self, name: &str, key: &str, cluster: &str) -> Option<Windows> {
-        let pair = |key: &str| {
-            // Topics have no @, groups may.
-            let (topic, group) = key.split_once('@')?;
-            self.topic(topic)?.pair(group)
-        };
+    pub fn find(&self, name: &str, key: &str) -> Option<Windows> {
+        let is_broker = key == self.cluster;
         match name {
-            "TOPIC_PUT_NUMS" => Some(self.topic(key)?.put.windows(Of::Nums)),
-            "TOPIC_PUT_SIZE" => Some(self.topic(key)?.put.windows(Of::Bytes)),
-            "GROUP_GET_NUMS" => Some(pair(key)?.fetched.windows(Of::Nums)),
-            "GROUP_GET_SIZE" => Some(pair(key)?.fetched.windows(Of::Bytes)),
+            "TOPIC_PUT_NUMS" => windows(&**read(&self.topics).get(key)?, NUMS),
+            "TOPIC_PUT_SIZE" => windows(&**read(&self.topics).get(key)?, SIZE),
+            "GROUP_GET_NUMS" => windows(&self.known_group(key)?.gets, NUMS),
+            "GROUP_GET_SIZE" => windows(&self.known_group(key)?.gets, SIZE),
+            "GROUP_GET_FROM_DISK_NUMS" => windows(&self.known_group(key)?.from_disk, NUMS),
+            "GROUP_GET_FROM_DISK_SIZE" => windows(&self.known_group(key)?.from_disk, SIZE),
+            "SNDBCK_PUT_NUMS" => windows(&self.known_group(key)?.send_backs, NUMS),
             "GROUP_GET_LATENCY" => {
                 let (queue_id, key) = key.split_once('@')?;
-                let pair = pair(key)?;
-                let queues = pair.latency.read().unwrap_or_else(PoisonError::into_inner);
-                Some(queues.get(&queue_id.parse().ok()?)?.windows(Of::Nums))
+                let group = self.known_group(key)?;
+                let queue = read(&group.queues).get(&queue_id.parse().ok()?).cloned()?;
+                windows(&queue.latency, NUMS)
             }
-            "SNDBCK_PUT_NUMS" => Some(pair(key)?.sent_back.windows(Of::Nums)),
-            "BROKER_PUT_NUMS" if key == cluster => Some(self.broker_put.windows(Of::Nums)),
-            "BROKER_GET_NUMS" if key == cluster => Some(self.broker_get.windows(Of::Nums)),
-            // Java never counts what came from the disk, and commercial ones only for hooks that nobody has.
+            "BROKER_PUT_NUMS" if is_broker => windows(&self.puts, NUMS),
+            "BROKER_GET_NUMS" if is_broker => windows(&self.gets, NUMS),
+            "BROKER_GET_FROM_DISK_NUMS" if is_broker => windows(&self.from_disk, NUMS),
+            "BROKER_GET_FROM_DISK_SIZE" if is_broker => windows(&self.from_disk, SIZE),
+            // Commercial ones are for hooks that nobody has.
             _ => None,
         }
     }
 
-    fn topic(&self, name: &str) -> Option<Arc<Topic>> {
-        self.topics.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    fn known_group(&self, key: &str) -> Option<Arc<Group>> {
+        // Topics have no @, groups may.
+        let (topic, group) = key.split_once('@')?;
+        read(&self.groups).get(topic)?.get(group).cloned()
     }
+
+    /// Whether there is something to sample or to print: to be asked every second.
+    pub fn is_due(&self, now_ms: i64, local_ms: i64) -> bool {
+        let due = self.due();
+        let is_past = |samples: [i64; 3]| {
+            Window::ALL.iter().any(|window| {
+                let left_ms = samples[*window as usize] - now_ms;
+                left_ms <= 0 || left_ms > window.step_ms()
+            })
+        };
+        due.samples_ms.is_none_or(is_past) || due.printed != Some(periods(local_ms))
+    }
+
+    /// Takes the samples that are due. Takes some milliseconds where there is much, and holds up nobody.
+    pub fn sample(&self, now_ms: i64) {
+        let mut due = self.due();
+        let samples_ms = due.samples_ms.get_or_insert([now_ms; 3]);
+        for window in Window::ALL {
+            let (at_ms, step_ms) = (&mut samples_ms[window as usize], window.step_ms());
+            // A clock that was set back does not stop them.
+            *at_ms = (*at_ms).min(now_ms + step_ms);
+            if *at_ms <= now_ms {
+                // One that was set forward does not have them taken one after the other.
+                *at_ms = (*at_ms + step_ms).max(now_ms + step_ms / 2);
+                self.sample_window(window, now_ms);
+            }
+        }
+    }
+
+    /// The lines for `stats.log` where a minute, an hour or a day of the local calendar has ended.
+    pub fn lines(&self, local_ms: i64) -> Vec<String> {
+        let now = periods(local_ms);
+        let before = self.due().printed.replace(now).unwrap_or(now);
+        let is_over = |window: Window| now[window as usize] != before[window as usize];
+        let mut lines = Vec::new();
+        for window in Window::ALL.into_iter().filter(|window| is_over(*window)) {
+            self.print(window, &mut lines);
+        }
+        if is_over(Window::Minute) && now[Window::Minute as usize] % MOMENTS_EVERY_MIN == 0 {
+            self.print_moments(&mut lines);
+        }
+        lines
+    }
+
+    fn due(&self) -> MutexGuard<'_, Due> {
+        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sample_window(&self, window: Window, now_ms: i64) {
+        self.puts.sample(window, now_ms);
+        self.gets.sample(window, now_ms);
+        self.from_disk.sample(window, now_ms);
+        let topics: Vec<_> = read(&self.topics).values().cloned().collect();
+        topics.iter().for_each(|item| item.sample(window, now_ms));
+        for (_, _, group) in self.all_groups() {
+            group.gets.sample(window, now_ms);
+            group.from_disk.sample(window, now_ms);
+            group.send_backs.sample(window, now_ms);
+            read(&group.queues).values().for_each(|queue| queue.latency.sample(window, now_ms));
+        }
+        if window == Window::Day {
+            self.forget_idle();
+        }
+    }
+
+    fn forget_idle(&self) {
+        write(&self.topics).retain(|_, item| !item.is_idle());
+        write(&self.groups).retain(|_, groups| {
+            groups.retain(|_, group| !(group.gets.is_idle() && group.send_backs.is_idle()));
+            !groups.is_empty()
+        });
+        self.removed();
+    }
+
+    /// Copies, so that the lock is not held while they are looked at.
+    fn all_groups(&self) -> Vec<(String, String, Arc<Group>)> {
+        let topics = read(&self.groups);
+        let of_topic = |(topic, groups): (&String, &HashMap<String, Arc<Group>>)| -> Vec<_> {
+            groups.iter().map(|(group, item)| (topic.clone(), group.clone(), Arc::clone(item))).collect()
+        };
+        topics.iter().flat_map(of_topic).collect()
+    }
+
+    fn print(&self, window: Window, lines: &mut Vec<String>) {
+        let mut print = |name: &str, key: &str, snapshot: Snapshot| {
+            // Java prints what stands still, too, for ever.
+            if snapshot.sum == 0 {
+                return;
+            }
+            let (window, Snapshot { sum, tps, avgpt }) = (window.name(), snapshot);
+            lines.push(format!(
+                "[{name}] [{key}] Stats In One {window}, SUM: {sum} TPS: {tps:.2} AVGPT: {avgpt:.2}"
+            ));
+        };
+        let topics: Vec<_> =
+            read(&self.topics).iter().map(|(topic, item)| (topic.clone(), Arc::clone(item))).collect();
+        for (topic, item) in topics {
+            print("TOPIC_PUT_NUMS", &topic, item.snapshot(NUMS, window));
+            print("TOPIC_PUT_SIZE", &topic, item.snapshot(SIZE, window));
+        }
+        for (topic, group, item) in self.all_groups() {
+            let key = format!("{topic}@{group}");
+            print("GROUP_GET_NUMS", &key, item.gets.snapshot(NUMS, window));
+            print("GROUP_GET_SIZE", &key, item.gets.snapshot(SIZE, window));
+            print("GROUP_GET_FROM_DISK_NUMS", &key, item.from_disk.snapshot(NUMS, window));
+            print("GROUP_GET_FROM_DISK_SIZE", &key, item.from_disk.snapshot(SIZE, window));
+            print("SNDBCK_PUT_NUMS", &key, item.send_backs.snapshot(NUMS, window));
+            for (queue_id, queue) in read(&item.queues).iter() {
+                print(
+                    "GROUP_GET_LATENCY",
+                    &format!("{queue_id}@{key}"),
+                    queue.latency.snapshot(NUMS, window),
+                );
+            }
+        }
+        print("BROKER_PUT_NUMS", &self.cluster, self.puts.snapshot(NUMS, window));
+        print("BROKER_GET_NUMS", &self.cluster, self.gets.snapshot(NUMS, window));
+        print("BROKER_GET_FROM_DISK_NUMS", &self.cluster, self.from_disk.snapshot(NUMS, window));
+        print("BROKER_GET_FROM_DISK_SIZE", &self.cluster, self.from_disk.snapshot(SIZE, window));
+    }
+
+    fn print_moments(&self, lines: &mut Vec<String>) {
+        for (topic, group, item) in self.all_groups() {
+            for (queue_id, queue) in read(&item.queues).iter() {
+                let moments =
+                    [("GROUP_GET_FALL_SIZE", &queue.fall_bytes), ("GROUP_GET_FALL_TIME", &queue.fall_ms)];
+                for (name, value) in moments {
+                    // A value is printed once: it is of the last five minutes, or it is not there.
+                    let value = value.swap(0, Relaxed);
+                    if value != 0 {
+                        lines.push(format!(
+                            "[{name}] [{queue_id}@{topic}@{group}] Stats Every 5 Minutes, Value: {value}"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The minute, hour and day of a time.
+fn periods(local_ms: i64) -> [i64; 3] {
+    [60_000, 3_600_000, 86_400_000].map(|period_ms| local_ms.div_euclid(period_ms))
+}
+
+fn windows<const N: usize>(item: &Item<N>, index: usize) -> Option<Windows> {
+    let of = |window| {
+        let Snapshot { sum, tps, avgpt } = item.snapshot(index, window);
+        BrokerStatsItem { avgpt, sum, tps }
+    };
+    item.is_used().then(|| Window::ALL.map(of))
+}
+
+fn read<T>(table: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    table.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(table: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    table.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(statistics: &Statistics, name: &str, key: &str) -> Option<[(i64, f64, f64); 3]> {
-        let windows = statistics.find(name, key, "C")?;
-        Some(windows.map(|item| (item.sum, item.tps, item.avgpt)))
-    }
-
-    #[test]
-    fn windows_are_a_minute_an_hour_and_a_day() {
-        let statistics = Statistics::default();
-        let mut now_ms = 1_000_000;
-        statistics.sample(now_ms);
-        let mut step = |seconds: i64| {
-            for _ in 0..seconds / 10 {
-                statistics.put("T", 6, 600);
-                statistics.put("T", 4, 400);
-                now_ms += 10_000;
-                statistics.sample(now_ms);
-            }
-        };
-        let check = |name: &str, expected: [(i64, f64, f64); 3]| {
-            assert_eq!(found(&statistics, name, "T"), Some(expected), "{name}");
-        };
-        step(30);
-        check("TOPIC_PUT_NUMS", [(30, 1.0, 5.0), (0, 0.0, 0.0), (0, 0.0, 0.0)]);
-        step(600);
-        check("TOPIC_PUT_NUMS", [(60, 1.0, 5.0), (600, 1.0, 5.0), (0, 0.0, 0.0)]);
-        check("TOPIC_PUT_SIZE", [(6000, 100.0, 500.0), (60_000, 100.0, 500.0), (0, 0.0, 0.0)]);
-        step(7200);
-        check("TOPIC_PUT_NUMS", [(60, 1.0, 5.0), (3600, 1.0, 5.0), (7200, 1.0, 5.0)]);
-        step(2 * 86_400);
-        check("TOPIC_PUT_NUMS", [(60, 1.0, 5.0), (3600, 1.0, 5.0), (86_400, 1.0, 5.0)]);
-        assert_eq!(
-            found(&statistics, "BROKER_PUT_NUMS", "C"),
-            Some([(60, 1.0, 0.0), (3600, 1.0, 0.0), (86_400, 1.0, 0.0)])
-        );
-    }
-
-    #[test]
-    fn statistics_have_javas_names_and_keys() {
-        let statistics = Statistics::default();
-        statistics.sample(0);
-        statistics.fetched("T", "g@x", 3, 10, 1000, 7);
-        statistics.fetched("T", "g@x", 3, 20, 2000, 3);
-        statistics.sent_back("T", "g@x");
-        statistics.sample(10_000);
-        let check = |name: &str, key: &str, expected: Option<(i64, f64, f64)>| {
-            assert_eq!(found(&statistics, name, key).map(|it| it[0]), expected, "{name} {key}");
-        };
-        check("GROUP_GET_NUMS", "T@g@x", Some((30, 3.0, 15.0)));
-        check("GROUP_GET_SIZE", "T@g@x", Some((3000, 300.0, 1500.0)));
-        check("SNDBCK_PUT_NUMS", "T@g@x", Some((1, 0.1, 1.0)));
-        check("BROKER_GET_NUMS", "C", Some((30, 3.0, 0.0)));
-        // Made between two samples: it begins with the second.
-        check("GROUP_GET_LATENCY", "3@T@g@x", Some((0, 0.0, 0.0)));
-        check("TOPIC_PUT_NUMS", "T", Some((0, 0.0, 0.0)));
-        for (name, key) in [
-            ("TOPIC_PUT_NUMS", "U"),
-            ("GROUP_GET_NUMS", "T"),
-            ("GROUP_GET_NUMS", "T@h"),
-            ("GROUP_GET_LATENCY", "x@T@g@x"),
-            ("GROUP_GET_LATENCY", "4@T@g@x"),
-            ("BROKER_PUT_NUMS", "D"),
-            ("GROUP_GET_FROM_DISK_NUMS", "T@g@x"),
-            ("COMMERCIAL_SEND_TIMES", "C"),
-            ("", ""),
-        ] {
-            check(name, key, None);
-        }
-        assert!((statistics.tps("T", "g@x") - 3.0).abs() < 1e-9);
-        assert!(statistics.tps("T", "h").abs() < 1e-9);
-    }
-
-    #[test]
-    fn what_is_gone_or_not_used_is_forgotten() {
-        let statistics = Statistics::default();
-        statistics.sample(0);
-        statistics.put("gone", 1, 1);
-        statistics.put("T", 1, 1);
-        statistics.fetched("T", "gone", 0, 1, 1, 1);
-        statistics.fetched("T", "g", 0, 1, 1, 1);
-        assert_eq!(statistics.items.load(Relaxed), 4);
-        statistics.forget_topic("gone");
-        statistics.forget_group("gone");
-        assert!(found(&statistics, "TOPIC_PUT_NUMS", "gone").is_none());
-        assert!(found(&statistics, "GROUP_GET_NUMS", "T@gone").is_none());
-        assert_eq!(statistics.items.load(Relaxed), 2);
-        statistics.sample(10_000);
-        statistics.put("T", 1, 1);
-        statistics.sample(KEPT_MS);
-        assert_eq!(statistics.items.load(Relaxed), 2, "used a while ago");
-        statistics.sample(KEPT_MS + 20_000);
-        assert!(found(&statistics, "GROUP_GET_NUMS", "T@g").is_none());
-        assert!(found(&statistics, "TOPIC_PUT_NUMS", "T").is_some());
-        statistics.sample(3 * KEPT_MS);
-        assert_eq!(statistics.items.load(Relaxed), 0);
-    }
-
-    #[test]
-    fn their_number_has_a_bound() {
-        let statistics = Statistics::default();
-        (0..ITEMS_MAX + 10).for_each(|number| statistics.put(&number.to_string(), 1, 1));
-        assert_eq!(statistics.topics.read().unwrap().len(), ITEMS_MAX);
-        statistics.fetched("0", "g", 0, 1, 1, 1);
-        assert!(found(&statistics, "GROUP_GET_NUMS", "0@g").is_none());
-    }
-}
+mod tests;

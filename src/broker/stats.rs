@@ -1,6 +1,6 @@
 //! What runtime info (code 28) counts: messages in and out, how long puts took, rates over the last minutes
 //! (Java: `StoreStatsService`, `BrokerStats`). Counting is a few relaxed additions; a task samples once a
-//! second.
+//! second. What is counted of each topic and group is `statistics`'.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -81,11 +81,11 @@ impl Stats {
         let millis = took.as_millis();
         let class = PUT_TIME_CLASSES.iter().position(|(bound, _)| millis <= *bound).unwrap_or(0);
         self.put_time_classes[class].fetch_add(1, Relaxed);
-        self.put_time_max_ms.fetch_max(u64::try_from(millis).unwrap_or(u64::MAX), Relaxed);
+        raise(&self.put_time_max_ms, millis);
     }
 
     /// A pull gave out so many messages and bytes.
-    pub fn fetched(&self, messages: usize, _bytes: usize) {
+    pub fn fetched(&self, messages: usize) {
         self.get_found.fetch_add(1, Relaxed);
         self.get_transfered.fetch_add(messages as u64, Relaxed);
     }
@@ -97,7 +97,7 @@ impl Stats {
 
     /// How long a pull's reading took.
     pub fn get_took(&self, took: Duration) {
-        self.get_time_max_ms.fetch_max(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        raise(&self.get_time_max_ms, took.as_millis());
     }
 
     /// Takes a sample: to be called once a second. `day` changes at the local midnight.
@@ -117,9 +117,12 @@ impl Stats {
         drop(samples);
         let before = self.day.swap(day, Relaxed);
         if before != i64::MIN && before != day {
-            self.put_yesterday_morning.store(self.put_today_morning.swap(sample.put, Relaxed), Relaxed);
-            self.get_yesterday_morning
-                .store(self.get_today_morning.swap(sample.transfered, Relaxed), Relaxed);
+            let (put, get) = (&self.put_today_morning, &self.get_today_morning);
+            let (put, get) = (put.swap(sample.put, Relaxed), get.swap(sample.transfered, Relaxed));
+            self.put_yesterday_morning.store(put, Relaxed);
+            self.get_yesterday_morning.store(get, Relaxed);
+            tracing::info!("yesterday put message total: {}", sample.put - put);
+            tracing::info!("yesterday get message total: {}", sample.transfered - get);
         }
     }
 
@@ -179,6 +182,14 @@ impl Stats {
     }
 }
 
+/// A maximum is seldom exceeded: mostly a look does, without a write that other cores would have to hear of.
+fn raise(max: &AtomicU64, millis: u128) {
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    if millis > max.load(Relaxed) {
+        max.fetch_max(millis, Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +220,7 @@ mod tests {
         for second in 0..=60 {
             stats.sample(second * 1000, 1);
             stats.count_stored(2, 200);
-            stats.fetched(4, 400);
+            stats.fetched(4);
         }
         let check = |key: &str, expected: &str| assert_eq!(value(&stats, key), expected, "{key}");
         check("putTps", "2.0 2.0 ");

@@ -3,15 +3,17 @@
 //! codes themselves belong to whoever fills the table.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::command::{Command, Response};
 use super::peer::Peer;
@@ -131,13 +133,29 @@ pub struct Pool {
     /// Requests that run or wait.
     held: AtomicUsize,
     held_max: usize,
+    /// Since when requests wait, with a number that tells them apart.
+    waiting: Mutex<BTreeSet<(Instant, usize)>>,
+    next_number: AtomicUsize,
+}
+
+/// Requests that wait for a pool.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting {
+    pub count: usize,
+    pub longest: Duration,
 }
 
 impl Pool {
     /// A pool of `threads` that may run at once, and `capacity` more that may wait.
     pub fn new(name: &'static str, threads: usize, capacity: usize) -> Arc<Pool> {
-        let (held, held_max) = (AtomicUsize::new(0), threads.saturating_add(capacity));
-        Arc::new(Pool { name, running: Semaphore::new(threads), held, held_max })
+        Arc::new(Pool {
+            name,
+            running: Semaphore::new(threads),
+            held: AtomicUsize::new(0),
+            held_max: threads.saturating_add(capacity),
+            waiting: Mutex::default(),
+            next_number: AtomicUsize::new(0),
+        })
     }
 
     /// Runs blocking work when its turn comes.
@@ -151,10 +169,27 @@ impl Pool {
         }
         let held = Held(Arc::clone(self));
         Ok(Answer::later(async move {
-            let _turn = held.0.running.acquire().await.expect("nobody closes a pool's semaphore");
+            let _turn = held.0.turn().await;
             let done = tokio::task::spawn_blocking(work).await;
             done.unwrap_or_else(|error| Err(panicked(&error)))
         }))
+    }
+
+    async fn turn(&self) -> SemaphorePermit<'_> {
+        if let Ok(turn) = self.running.try_acquire() {
+            return turn;
+        }
+        let mark = (Instant::now(), self.next_number.fetch_add(1, Ordering::Relaxed));
+        lock(&self.waiting).insert(mark);
+        let _waits = Waits { pool: self, mark };
+        self.running.acquire().await.expect("nobody closes a pool's semaphore")
+    }
+
+    /// Requests that wait.
+    pub fn waiting(&self) -> Waiting {
+        let waiting = lock(&self.waiting);
+        let longest = waiting.first().map_or(Duration::ZERO, |(since, _)| since.elapsed());
+        Waiting { count: waiting.len(), longest }
     }
 
     /// Requests that run or wait.
@@ -167,6 +202,22 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").field("name", &self.name).field("held", &self.held()).finish_non_exhaustive()
     }
+}
+
+/// Takes its mark away when the turn has come, and when nobody waits for the answer any more.
+struct Waits<'a> {
+    pool: &'a Pool,
+    mark: (Instant, usize),
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        lock(&self.pool.waiting).remove(&self.mark);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Held(Arc<Pool>);

@@ -431,12 +431,14 @@ impl MessageStore {
 
     /// Whether the append lock has been held for longer than a healthy disk ever needs.
     pub fn is_page_cache_busy(&self) -> bool {
-        let limit_ms = self.settings.os_page_cache_busy_time_out_mills();
-        self.log.locked_since_ms().is_some_and(|since| {
-            let held_ms = self.clock.now_ms() - since;
-            // Java: a time that long is a clock that was set.
-            held_ms > limit_ms && held_ms < 10_000_000
-        })
+        let held_ms = self.append_locked_ms();
+        // Java: a time that long is a clock that was set.
+        held_ms > self.settings.os_page_cache_busy_time_out_mills() && held_ms < 10_000_000
+    }
+
+    /// For how long the append lock is held, ms; 0 where it is free (Java: `lockTimeMills`).
+    pub fn append_locked_ms(&self) -> i64 {
+        self.log.locked_since_ms().map_or(0, |since| (self.clock.now_ms() - since).max(0))
     }
 
     /// Offset behind the newest message.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::broker::Broker;
 use crate::broker::consumer_filter::{ConsumerFilter, Wanted};
+use crate::broker::statistics::Fetched;
 use crate::config::store::BrokerRole;
 use crate::protocol::body::group::SubscriptionGroupConfig;
 use crate::protocol::body::heartbeat::{EXPRESSION_SQL92, SubscriptionData};
@@ -20,7 +21,7 @@ use crate::protocol::message::{self, Properties};
 use crate::protocol::response_code::ResponseCode;
 use crate::protocol::{faq, perm, sys_flag, topic};
 use crate::remoting::{Answer, Body, Command, Fault, Peer, Response};
-use crate::store::{GetResult, GetStatus, NewMessage};
+use crate::store::{GetResult, GetStatus, NewMessage, record};
 
 /// Codes 11 and 361.
 pub fn pull_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) -> Answer {
@@ -35,7 +36,7 @@ pub fn pull_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) ->
         if broker.store.is_in_disk(header.topic, header.queue_id, header.queue_offset) {
             return pull_cold(broker, pull.owned(&command));
         }
-        let response = pull.run(broker, &header)?;
+        let response = pull.run(broker, &header, Source::Memory)?;
         let may_wait = header.sys_flag & sys_flag::PULL_SUSPEND != 0;
         if response.code == i32::from(ResponseCode::PullNotFound) && may_wait {
             return Ok(hold(broker, pull.owned(&command), &header));
@@ -54,6 +55,13 @@ struct Pull {
     wanted: Wanted,
     group: Arc<SubscriptionGroupConfig>,
     remote: SocketAddr,
+}
+
+/// Where the messages of a pull are taken to be.
+#[derive(Clone, Copy)]
+enum Source {
+    Memory,
+    Disk,
 }
 
 /// A pull that outlives its first look at the queue.
@@ -107,7 +115,12 @@ impl Pull {
     }
 
     /// One look at the queue.
-    fn run(&self, broker: &Arc<Broker>, header: &PullMessageRequestHeader<'_>) -> Result<Response, Fault> {
+    fn run(
+        &self,
+        broker: &Arc<Broker>,
+        header: &PullMessageRequestHeader<'_>,
+        source: Source,
+    ) -> Result<Response, Fault> {
         let (topic, queue_id, offset) = (header.topic, header.queue_id, header.queue_offset);
         let began = Instant::now();
         let found = broker.store.get(topic, queue_id, offset, header.max_msg_nums, &self.wanted);
@@ -140,11 +153,7 @@ impl Pull {
         let remark = Some(found.status.java_name().into());
         let body = match code {
             ResponseCode::Success => {
-                broker.stats.fetched(found.message_count, found.bytes);
-                let (messages, bytes) = (found.message_count as u64, found.bytes as u64);
-                let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-                let group = header.consumer_group;
-                broker.statistics.fetched(topic, group, queue_id, messages, bytes, took_ms);
+                count(broker, header, &found, source, took);
                 Body::Slices(found.messages.into_iter().map(Bytes::from_owner).collect())
             }
             _ => {
@@ -211,6 +220,32 @@ impl Pull {
             properties: &properties.encode(),
         });
     }
+}
+
+/// Counts what a pull gives out.
+fn count(
+    broker: &Broker,
+    header: &PullMessageRequestHeader<'_>,
+    found: &GetResult,
+    source: Source,
+    took: Duration,
+) {
+    broker.stats.fetched(found.message_count);
+    let fall = broker.store_config.disk_fall_recorded.then(|| {
+        let first = found.messages.first().and_then(|records| record::parse(records));
+        let stored_ms = first.map(|record| record.store_timestamp_ms());
+        (found.behind_bytes, stored_ms.map_or(0, |stored_ms| (broker.now_ms() - stored_ms).max(0)))
+    });
+    broker.statistics.fetched(&Fetched {
+        topic: header.topic,
+        group: header.consumer_group,
+        queue_id: header.queue_id,
+        messages: found.message_count,
+        bytes: found.bytes,
+        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        is_from_disk: matches!(source, Source::Disk),
+        fall,
+    });
 }
 
 /// What a pull is filtered by: its own subscription, or the one of the group's heartbeats.
@@ -342,7 +377,7 @@ fn hold(broker: &Arc<Broker>, owned: OwnedPull, header: &PullMessageRequestHeade
             let _ = tokio::time::timeout(Duration::from_millis(wait_ms), &mut held.woken).await;
         }
         drop(held);
-        pull.run(&broker, &header)
+        pull.run(&broker, &header, Source::Memory)
     })
 }
 
@@ -352,7 +387,7 @@ fn pull_cold(broker: &Arc<Broker>, owned: OwnedPull) -> Result<Answer, Fault> {
     let state = Arc::clone(broker);
     broker.pools.pull.run(move || {
         let header: PullMessageRequestHeader<'_> = owned.command.header()?;
-        let mut response = owned.pull.run(&state, &header)?;
+        let mut response = owned.pull.run(&state, &header, Source::Disk)?;
         // Copied here, the bytes are in memory when the connection's thread writes them.
         if let Body::Slices(slices) = &response.body {
             response.body = Body::Bytes(slices.concat().into());

@@ -22,7 +22,7 @@ pub fn view_broker_stats_data(
     request: Request<ViewBrokerStatsDataRequestHeader>,
 ) -> Result<Response, Fault> {
     let ViewBrokerStatsDataRequestHeader { stats_name, stats_key } = &request.header;
-    let found = broker.statistics.find(stats_name, stats_key, &broker.config.broker_cluster_name);
+    let found = broker.statistics.find(stats_name, stats_key);
     let [stats_minute, stats_hour, stats_day] = found.ok_or_else(|| {
         let remark = format!("The stats <{stats_name}> <{stats_key}> not exist");
         Fault::new(ResponseCode::SystemError, remark)

@@ -12,6 +12,7 @@ use crate::protocol::body::heartbeat::SubscriptionData;
 use crate::protocol::header::query::QueryConsumeQueueRequestHeader;
 use crate::protocol::response_code::ResponseCode;
 use crate::remoting::{Fault, Request, Response};
+use crate::store::consume_queue_ext::UNIT_MIN_BYTES;
 use crate::store::{ExtUnit, QueueEntry};
 
 /// Entries of one answer: more do not fit into a frame that Java takes.
@@ -73,8 +74,10 @@ fn bits(bitmap: &[u8]) -> String {
     bytes.map(|(index, byte)| format!("{byte:08b}{}", line_end(index))).collect()
 }
 
+/// Java: `CqExtUnit` as JSON, but for its bit map, which the row has already.
 fn ext_json(ext: &ExtUnit) -> String {
-    json!({ "msgStoreTime": ext.store_timestamp_ms, "tagsCode": ext.tags_code }).to_string()
+    let size = UNIT_MIN_BYTES + ext.bitmap.len();
+    json!({ "msgStoreTime": ext.store_timestamp_ms, "size": size, "tagsCode": ext.tags_code }).to_string()
 }
 
 #[cfg(test)]

@@ -37,17 +37,17 @@ fn pools(broker: &Broker, put: &mut impl FnMut(&str, String)) {
     // Sends have no queue: their connections' tasks handle them.
     put("sendThreadPoolQueueSize", "0".to_owned());
     put("sendThreadPoolQueueCapacity", broker.config.send_thread_pool_queue_capacity.to_string());
-    let waiting = |pool: &Pool, threads: i32| {
-        pool.held().saturating_sub(usize::try_from(threads).unwrap_or(0)).to_string()
+    put("sendThreadPoolQueueHeadWaitTimeMills", "0".to_owned());
+    let mut pool = |name: &str, pool: &Pool, capacity: i32| {
+        let waiting = pool.waiting();
+        put(&format!("{name}ThreadPoolQueueSize"), waiting.count.to_string());
+        put(&format!("{name}ThreadPoolQueueCapacity"), capacity.to_string());
+        let head_ms = waiting.longest.as_millis();
+        put(&format!("{name}ThreadPoolQueueHeadWaitTimeMills"), head_ms.to_string());
     };
-    let config = &broker.config;
-    put("pullThreadPoolQueueSize", waiting(&broker.pools.pull, config.pull_message_thread_pool_nums));
-    put("pullThreadPoolQueueCapacity", config.pull_thread_pool_queue_capacity.to_string());
-    put("queryThreadPoolQueueSize", waiting(&broker.pools.query, config.query_message_thread_pool_nums));
-    put("queryThreadPoolQueueCapacity", config.query_thread_pool_queue_capacity.to_string());
-    for pool in ["send", "pull", "query"] {
-        put(&format!("{pool}ThreadPoolQueueHeadWaitTimeMills"), "0".to_owned());
-    }
+    let (pools, config) = (&broker.pools, &broker.config);
+    pool("pull", &pools.pull, config.pull_thread_pool_queue_capacity);
+    pool("query", &pools.query, config.query_thread_pool_queue_capacity);
 }
 
 fn store(broker: &Broker, put: &mut impl FnMut(&str, String)) {
@@ -60,13 +60,7 @@ fn store(broker: &Broker, put: &mut impl FnMut(&str, String)) {
     put("remainTransientStoreBufferNumbs", i32::MAX.to_string());
     let to_flush = (store.max_commit_log_offset() - store.flushed_offset()).max(0).cast_unsigned();
     put("remainHowManyDataToFlush", human_size(to_flush));
-    // How long exactly does not matter to anybody: a healthy store shows 0.
-    let busy_ms = if store.is_page_cache_busy() {
-        broker.store.settings().os_page_cache_busy_time_out_mills()
-    } else {
-        0
-    };
-    put("pageCacheLockTimeMills", busy_ms.to_string());
+    put("pageCacheLockTimeMills", store.append_locked_ms().to_string());
     for (level, offset) in broker.schedule.snapshot().offset_table {
         let max = store.max_offset(SCHEDULE_TOPIC, level - 1);
         put(&format!("scheduleMessageOffset_{level}"), format!("{offset},{max}"));
