@@ -167,3 +167,67 @@ fn a_queue_can_be_looked_into() {
         client.outcome(RequestCode::RegisterFilterServer, &[("filterServerAddr", "10.0.0.1:1")], "");
     assert!(code == 16 && remark.contains("SQL92"), "{code} {remark}");
 }
+
+/// What only administrators ask for, and what it changes.
+const CHANGES: [RequestCode; 11] = [
+    RequestCode::UpdateAndCreateTopic,
+    RequestCode::DeleteTopicInBroker,
+    RequestCode::UpdateAndCreateSubscriptiongroup,
+    RequestCode::DeleteSubscriptiongroup,
+    RequestCode::UpdateBrokerConfig,
+    RequestCode::InvokeBrokerToResetOffset,
+    RequestCode::CloneGroupOffset,
+    RequestCode::ConsumeMessageDirectly,
+    RequestCode::CleanExpiredConsumequeue,
+    RequestCode::CleanUnusedTopic,
+    RequestCode::RegisterFilterServer,
+];
+
+#[test]
+fn only_allowed_addresses_change_what_administrators_do() {
+    let others = Fixture::with(|configs| configs.broker.admin_allowed_addrs = "10.0.0.0/8, ::1".to_owned());
+    let mut client = others.connect();
+    for code in CHANGES {
+        let (outcome, remark) = client.outcome(code, &[("topic", "T"), ("groupName", "g")], "{}");
+        let expected =
+            format!("{} is not allowed from 127.0.0.1: adminAllowedAddrs does not have it", code.name());
+        assert_eq!((outcome, remark), (16, expected));
+    }
+    assert!(others.running().broker().topics.get("T").is_none());
+    // What clients do is not administration: topics made by sends, groups and retry topics by heartbeats, offsets.
+    send(&mut client, "T", "a", "one");
+    client.heart_beat("a", "g", &["T"]);
+    assert!(others.running().broker().topics.get("%RETRY%g").is_some());
+    pull(&mut client, "T", "g");
+    commit(&mut client, "T", "g", "1");
+    let back = [("offset", "0"), ("group", "g"), ("delayLevel", "1"), ("originTopic", "T")];
+    assert_eq!(client.outcome(RequestCode::ConsumerSendMsgBack, &back, ""), (0, String::new()));
+    let queue = json!({"topic": "T", "brokerName": "broker-a", "queueId": 0});
+    let lock = json!({"consumerGroup": "g", "clientId": "a", "mqSet": [queue]});
+    client.json(RequestCode::LockBatchMq, &[], &lock);
+    client.json(RequestCode::UnlockBatchMq, &[], &lock);
+    client.json(RequestCode::GetBrokerRuntimeInfo, &[], &Value::Null);
+    client.json(RequestCode::UnregisterClient, &[("clientID", "a"), ("consumerGroup", "g")], &Value::Null);
+
+    let ours = Fixture::with(|configs| configs.broker.admin_allowed_addrs = "127.0.0.0/8".to_owned());
+    let mut client = ours.connect();
+    assert_eq!(client.create_topic("T", "1"), (0, String::new()));
+    for code in CHANGES {
+        let (outcome, remark) = client.outcome(code, &[("topic", "T"), ("groupName", "g")], "{}");
+        assert!(!remark.contains("adminAllowedAddrs"), "{code:?}: {outcome} {remark}");
+    }
+    // Who may ask is no setting to be changed by asking.
+    let (outcome, remark) =
+        client.outcome(RequestCode::UpdateBrokerConfig, &[], "adminAllowedAddrs=0.0.0.0/0\n");
+    assert!(outcome == 16 && remark.contains("adminAllowedAddrs"), "{outcome} {remark}");
+}
+
+#[test]
+fn a_list_that_is_none_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let mut configs = common::broker::configs(folder.path(), "");
+    configs.broker.admin_allowed_addrs = "admin-host".to_owned();
+    let error = runtime.block_on(rocketmq::broker::start(configs)).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(error, "adminAllowedAddrs=admin-host: admin-host is no IP address or network");
+}

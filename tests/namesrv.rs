@@ -32,11 +32,17 @@ fn configs(folder: &Path) -> Configs {
 
 impl Fixture {
     fn new() -> Fixture {
+        Fixture::with(|_| ())
+    }
+
+    fn with(settings: impl Fn(&mut Configs)) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("namesrv.conf"), "# mine\norderMessageEnable=false\n").unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let running = runtime.block_on(start(configs(folder.path()))).unwrap();
+        let mut configs = configs(folder.path());
+        settings(&mut configs);
+        let running = runtime.block_on(start(configs)).unwrap();
         Fixture { runtime, running: Some(running), folder }
     }
 
@@ -223,4 +229,36 @@ fn lists_wiping_and_unknown_codes() {
     assert!(route(&mut client, "T").unwrap_err().1.contains("none of them has this topic"));
     let answer = call(&mut client, RequestCode::SendMessage, &[], b"");
     assert_eq!((answer.code, answer.remark.as_deref()), (3, Some(" request type 10 not supported")));
+}
+
+#[test]
+fn only_allowed_addresses_change_what_administrators_do() {
+    let changes = [
+        RequestCode::PutKvConfig,
+        RequestCode::DeleteKvConfig,
+        RequestCode::WipeWritePermOfBroker,
+        RequestCode::DeleteTopicInNamesrv,
+        RequestCode::UpdateNamesrvConfig,
+    ];
+    let fields = [("namespace", "n"), ("key", "k"), ("value", "v"), ("brokerName", "b"), ("topic", "T")];
+    for (list, is_allowed) in [("10.0.0.0/8", false), ("127.0.0.1", true), ("", true)] {
+        let fixture = Fixture::with(|configs| configs.namesrv.admin_allowed_addrs = list.to_owned());
+        let mut stream = fixture.connect();
+        for code in changes {
+            let answer = call(&mut stream, code, &fields, b"");
+            assert_eq!(answer.code, if is_allowed { 0 } else { 16 }, "{list} {code:?}: {:?}", answer.remark);
+        }
+        // What brokers and clients ask for, they get.
+        assert_eq!(call(&mut stream, RequestCode::GetAllTopicListFromNameserver, &[], b"").code, 0);
+        let header = [
+            ("brokerName", "b"),
+            ("brokerAddr", "127.0.0.1:1"),
+            ("clusterName", "c"),
+            ("haServerAddr", "127.0.0.1:2"),
+            ("brokerId", "0"),
+        ];
+        for code in [RequestCode::RegisterBroker, RequestCode::UnregisterBroker] {
+            assert_eq!(call(&mut stream, code, &header, b"").code, 0, "{list} {code:?}");
+        }
+    }
 }

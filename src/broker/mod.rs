@@ -50,6 +50,7 @@ use self::subscription_group::SubscriptionGroups;
 use self::topic_config::{TopicError, TopicTable};
 use self::transaction::Transactions;
 use crate::clock::Clock;
+use crate::config::allowed_addrs::AllowedAddrs;
 use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
 use crate::config::store::{BrokerRole, MessageStoreConfig};
@@ -68,6 +69,10 @@ pub struct Broker {
     /// The settings of the start. What may change since is [`Broker::live`]'s to say.
     pub config: BrokerConfig,
     pub store_config: MessageStoreConfig,
+    /// Whose administration is accepted; everybody's without any.
+    pub admin_allowed: AllowedAddrs,
+    /// Who may follow; those whom the name servers know without any.
+    pub ha_allowed: AllowedAddrs,
     pub live: Live,
     /// `brokerIP1` and the port: where messages say that they are stored.
     pub store_host: SocketAddrV4,

@@ -247,15 +247,9 @@ impl Peers for Allowed {
     fn may_follow(&self, ip: IpAddr) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
         Box::pin(async move {
             let broker = self.0.upgrade().ok_or("the broker stops")?;
-            let listed: Vec<&str> = broker
-                .config
-                .ha_allowed_addrs
-                .split([',', ';'])
-                .map(str::trim)
-                .filter(|it| !it.is_empty())
-                .collect();
+            let listed = &broker.ha_allowed;
             if !listed.is_empty() {
-                let is_listed = listed.iter().any(|listed| listed.parse() == Ok(ip));
+                let is_listed = listed.contains(ip);
                 return if is_listed { Ok(()) } else { Err(format!("{ip} is not in haAllowedAddrs")) };
             }
             if broker.registrar.name_servers().is_empty() {

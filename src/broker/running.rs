@@ -29,6 +29,7 @@ use super::topic_config::{BuiltIn, TopicTable};
 use super::transaction::Transactions;
 use super::{Broker, Notes, REGISTER_WAIT, address};
 use crate::clock::Clock;
+use crate::config::allowed_addrs::AllowedAddrs;
 use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
 use crate::config::remoting::NettyServerConfig;
@@ -267,6 +268,8 @@ fn assemble(
     let now_ms = clock.now_ms();
     let Tables { topics, offsets, groups, filters, schedule, store } = tables;
     Ok(Broker {
+        admin_allowed: allowed("adminAllowedAddrs", &config.admin_allowed_addrs)?,
+        ha_allowed: allowed("haAllowedAddrs", &config.ha_allowed_addrs)?,
         store_host: store_host(&config.broker_ip1, port)?,
         boot_ms: now_ms,
         store,
@@ -293,6 +296,10 @@ fn assemble(
         notes,
         next_queue: AtomicU32::new(0),
     })
+}
+
+fn allowed(key: &'static str, list: &str) -> Result<AllowedAddrs, StartError> {
+    AllowedAddrs::parse(list).map_err(|reason| StartError::Config { key, value: list.to_owned(), reason })
 }
 
 fn store_host(ip: &str, port: u16) -> Result<SocketAddrV4, StartError> {

@@ -87,6 +87,7 @@ fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs, settings::
     let broker::Configs { broker, server, client, store, .. } = &mut configs;
     let words: Result<Vec<Entry>, String> = args.words.iter().map(|word| settings::word(word)).collect();
     let loaded = settings::apply(&mut [broker, server, client, store], &words?)?;
+    names.namesrv.admin_allowed_addrs.clone_from(&configs.broker.admin_allowed_addrs);
     Ok((names, configs, loaded))
 }
 

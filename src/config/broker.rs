@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Section;
+use super::allowed_addrs::AllowedAddrs;
 
 /// Java: `BrokerConfig`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,9 +153,12 @@ pub struct BrokerConfig {
     pub acl_enable: bool,
     /// An auto-created topic is created on the other masters of its cluster, too. A key of ours. Default false. Changes at run time.
     pub auto_create_topic_on_cluster: bool,
-    /// IP addresses of slaves, separated by commas; without any, those that the name servers know as this broker's slaves
-    /// may follow it. A key of ours. Default empty. Read at start.
+    /// IP addresses and networks of slaves, separated by commas; without any, those that the name servers know as this
+    /// broker's slaves may follow it. A key of ours. Default empty. Read at start.
     pub ha_allowed_addrs: String,
+    /// IP addresses and networks (`10.0.0.0/8`), separated by commas, whose administration that changes something is accepted;
+    /// without any, everybody's. A key of ours. Default empty. Read at start.
+    pub admin_allowed_addrs: String,
     /// RMQ_SYS_TRACE_TOPIC exists, for clients of 4.4 on. Not a key of 4.3.0. Default true. Read at start.
     pub trace_topic_enable: bool,
 }
@@ -233,6 +237,7 @@ impl Default for BrokerConfig {
             acl_enable: false,
             auto_create_topic_on_cluster: false,
             ha_allowed_addrs: String::new(),
+            admin_allowed_addrs: String::new(),
             trace_topic_enable: true,
         }
     }
@@ -328,7 +333,10 @@ impl Section for BrokerConfig {
     ];
 
     fn validate(&self) -> Vec<(&'static str, String)> {
-        let mut problems = Vec::new();
+        let lists =
+            [("adminAllowedAddrs", &self.admin_allowed_addrs), ("haAllowedAddrs", &self.ha_allowed_addrs)];
+        let problem = |(key, list): (&'static str, &String)| Some((key, AllowedAddrs::parse(list).err()?));
+        let mut problems: Vec<_> = lists.into_iter().filter_map(problem).collect();
         if self.broker_id < 0 {
             problems.push(("brokerId", "is negative: a master has 0, a slave more".to_owned()));
         }

@@ -6,6 +6,7 @@
 //! silence when a value does not fit and ignores unknown keys; here the first is an error that stops the start,
 //! the second a warning that names the nearest key.
 
+pub mod allowed_addrs;
 pub mod broker;
 pub mod file;
 mod keys;

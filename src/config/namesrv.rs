@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::allowed_addrs::AllowedAddrs;
 use super::{Section, in_home};
 
 /// Java: `NamesrvConfig`.
@@ -20,6 +21,9 @@ pub struct NamesrvConfig {
     pub cluster_test: bool,
     /// Routes carry the order configuration of their topic. Default false. Changes at run time.
     pub order_message_enable: bool,
+    /// IP addresses and networks (`10.0.0.0/8`), separated by commas, whose administration that changes something is accepted;
+    /// without any, everybody's. A key of ours. Default empty. Read at start.
+    pub admin_allowed_addrs: String,
 }
 
 impl Default for NamesrvConfig {
@@ -31,6 +35,7 @@ impl Default for NamesrvConfig {
             product_env_name: "center".to_owned(),
             cluster_test: false,
             order_message_enable: false,
+            admin_allowed_addrs: String::new(),
         }
     }
 }
@@ -44,4 +49,9 @@ impl Section for NamesrvConfig {
         ("productEnvName", "only Alibaba's own environments have one"),
         ("clusterTest", "only Alibaba's own environments have another to look into"),
     ];
+
+    fn validate(&self) -> Vec<(&'static str, String)> {
+        let problem = AllowedAddrs::parse(&self.admin_allowed_addrs).err();
+        problem.into_iter().map(|reason| ("adminAllowedAddrs", reason)).collect()
+    }
 }

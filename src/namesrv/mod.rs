@@ -17,6 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use self::kv_config::KvConfig;
 use self::route_info::RouteInfo;
 use crate::clock::Clock;
+use crate::config::allowed_addrs::AllowedAddrs;
 use crate::config::file::FileError;
 use crate::config::namesrv::NamesrvConfig;
 use crate::config::remoting::NettyServerConfig;
@@ -63,6 +64,8 @@ pub enum StartError {
     Bind { port: u16, error: io::Error },
     #[error("listenPort={0} is no port")]
     Port(i32),
+    #[error("adminAllowedAddrs: {0}")]
+    AdminAllowedAddrs(String),
     #[error(transparent)]
     KvConfig(#[from] FileError),
 }
@@ -136,12 +139,14 @@ pub async fn start(configs: Configs) -> Result<Running, StartError> {
 async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError> {
     let listen_port = configs.server.listen_port;
     let port = u16::try_from(listen_port).map_err(|_| StartError::Port(listen_port))?;
+    let allowed = &configs.namesrv.admin_allowed_addrs;
+    let allowed = AllowedAddrs::parse(allowed).map_err(StartError::AdminAllowedAddrs)?;
     let kv = KvConfig::open(PathBuf::from(&configs.namesrv.kv_config_path))?;
     let bind_failed = |error| StartError::Bind { port, error };
     let bound = Bound::at(SocketAddr::new(configs.bind_ip, port)).map_err(bind_failed)?;
     let options = server_options(&configs);
     let namesrv = Arc::new(Namesrv { routes: RouteInfo::default(), kv, clock, configs: Mutex::new(configs) });
-    let router = processor::router(Arc::clone(&namesrv));
+    let router = processor::router(Arc::clone(&namesrv), allowed);
     let server = bound.serve(Arc::new(router), options).map_err(bind_failed)?;
     let mut jobs = JoinSet::new();
     jobs.spawn(scan(Arc::clone(&namesrv)));

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Namesrv;
 use super::kv_config::ORDER_TOPIC_CONFIG;
 use super::route_info::BrokerIdentity;
+use crate::config::allowed_addrs::AllowedAddrs;
 use crate::config::{Entry, Origin};
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::route::KVTable;
@@ -20,7 +21,7 @@ use crate::protocol::header::route::{
     QueryDataVersionResponseHeader, RegisterBrokerRequestHeader, RegisterBrokerResponseHeader,
     UnRegisterBrokerRequestHeader, WipeWritePermOfBrokerRequestHeader, WipeWritePermOfBrokerResponseHeader,
 };
-use crate::protocol::request_code::RequestCode;
+use crate::protocol::request_code::{self, RequestCode};
 use crate::protocol::response_code::ResponseCode;
 use crate::protocol::{faq, version};
 use crate::remoting::router::Pool;
@@ -34,26 +35,27 @@ const BLOCKING_QUEUE_CAPACITY: usize = 10_000;
 
 /// The table.
 #[rustfmt::skip]
-pub(super) fn router(namesrv: State) -> Router<Namesrv> {
+pub(super) fn router(namesrv: State, allowed: AllowedAddrs) -> Router<Namesrv> {
     let pool = &Pool::new("namesrv", BLOCKING_THREADS, BLOCKING_QUEUE_CAPACITY);
     Router::new(namesrv)
-        .on_blocking(RequestCode::PutKvConfig, pool, put_kv_config)
+        .changes_from("adminAllowedAddrs", move |ip| allowed.is_empty() || allowed.contains(ip), request_code::name_of)
+        .on_blocking(RequestCode::PutKvConfig, pool, put_kv_config).changing()
         .on(RequestCode::GetKvConfig, get_kv_config)
-        .on_blocking(RequestCode::DeleteKvConfig, pool, delete_kv_config)
+        .on_blocking(RequestCode::DeleteKvConfig, pool, delete_kv_config).changing()
         .on(RequestCode::RegisterBroker, register_broker)
         .on(RequestCode::UnregisterBroker, unregister_broker)
         .on(RequestCode::GetRouteintoByTopic, get_route_info)
         .on(RequestCode::GetBrokerClusterInfo, |namesrv: &State, _: Request<NoHeader>| json(&namesrv.routes.cluster_info()))
-        .on(RequestCode::WipeWritePermOfBroker, wipe_write_perm)
+        .on(RequestCode::WipeWritePermOfBroker, wipe_write_perm).changing()
         .on(RequestCode::GetAllTopicListFromNameserver, |namesrv: &State, _: Request<NoHeader>| list(namesrv.routes.all_topics()))
-        .on(RequestCode::DeleteTopicInNamesrv, delete_topic)
+        .on(RequestCode::DeleteTopicInNamesrv, delete_topic).changing()
         .on(RequestCode::GetKvlistByNamespace, get_kv_list)
         .on(RequestCode::GetTopicsByCluster, get_topics_by_cluster)
         .on(RequestCode::GetSystemTopicListFromNs, |namesrv: &State, _: Request<NoHeader>| list(namesrv.routes.system_topics()))
         .on(RequestCode::GetUnitTopicList, |namesrv: &State, _: Request<NoHeader>| list(namesrv.routes.unit_topics()))
         .on(RequestCode::GetHasUnitSubTopicList, |namesrv: &State, _: Request<NoHeader>| list(namesrv.routes.has_unit_sub_topics()))
         .on(RequestCode::GetHasUnitSubUnunitTopicList, |namesrv: &State, _: Request<NoHeader>| list(namesrv.routes.has_unit_sub_ununit_topics()))
-        .on_blocking(RequestCode::UpdateNamesrvConfig, pool, update_config)
+        .on_blocking(RequestCode::UpdateNamesrvConfig, pool, update_config).changing()
         .on(RequestCode::GetNamesrvConfig, |namesrv: &State, _: Request<NoHeader>| Response::with_body(namesrv.dump()))
         .on(RequestCode::QueryDataVersion, query_data_version)
         .on_disconnect(|namesrv, peer| namesrv.routes.disconnected(peer))
@@ -201,7 +203,6 @@ fn wipe_write_perm(namesrv: &State, request: Request<WipeWritePermOfBrokerReques
 
 fn delete_topic(namesrv: &State, request: Request<DeleteTopicInNamesrvRequestHeader>) -> Response {
     let topic = &request.header.topic;
-    tracing::info!(topic, remote = %request.peer.remote(), "topic deleted");
     namesrv.routes.delete_topic(topic);
     Response::ok()
 }

@@ -103,6 +103,11 @@ codes! {
     GetBrokerHaStatus = 907, "GET_BROKER_HA_STATUS";
 }
 
+/// A code's name, also where it is none of these.
+pub fn name_of(code: i32) -> &'static str {
+    RequestCode::try_from(code).map_or("UNKNOWN", RequestCode::name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

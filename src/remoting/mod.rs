@@ -25,5 +25,7 @@ pub const SUCCESS: i32 = 0;
 pub const SYSTEM_ERROR: i32 = 1;
 /// `RemotingSysResponseCode.SYSTEM_BUSY`.
 pub const SYSTEM_BUSY: i32 = 2;
+/// `ResponseCode.NO_PERMISSION`: who asks may not.
+pub const NO_PERMISSION: i32 = 16;
 /// `RemotingSysResponseCode.REQUEST_CODE_NOT_SUPPORTED`.
 pub const REQUEST_CODE_NOT_SUPPORTED: i32 = 3;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::command::{Command, Response};
 use super::peer::Peer;
-use super::{REQUEST_CODE_NOT_SUPPORTED, SYSTEM_BUSY, SYSTEM_ERROR};
+use super::{NO_PERMISSION, REQUEST_CODE_NOT_SUPPORTED, SYSTEM_BUSY, SYSTEM_ERROR};
 use crate::strmap;
 
 /// A reply that is still being made.
@@ -234,11 +235,55 @@ fn panicked(cause: &dyn fmt::Display) -> Fault {
 
 type Handler<S> = Box<dyn Fn(&Arc<S>, &Arc<Peer>, Command) -> Answer + Send + Sync>;
 
+/// A line of the table.
+struct Line<S> {
+    handler: Handler<S>,
+    /// It changes something that outlives the request, on an administrator's behalf.
+    is_changing: bool,
+}
+
+/// Who may ask for what changes something, and how the log calls a code.
+struct Changes {
+    /// The setting that says who; refusals name it.
+    key: &'static str,
+    is_allowed: Box<dyn Fn(IpAddr) -> bool + Send + Sync>,
+    name_of: fn(i32) -> &'static str,
+}
+
+impl Changes {
+    fn check(&self, peer: &Peer, command: &Command) -> Result<(), Fault> {
+        let (remote, request, on) = (peer.remote(), (self.name_of)(command.code), subject(command));
+        if (self.is_allowed)(remote.ip()) {
+            tracing::info!(%remote, request, on, "administration");
+            return Ok(());
+        }
+        tracing::warn!(%remote, request, on, "administration refused: {} does not have this address", self.key);
+        let remark = format!("{request} is not allowed from {}: {} does not have it", remote.ip(), self.key);
+        Err(Fault::new(NO_PERMISSION, remark))
+    }
+}
+
+/// What a request is about, as far as a log line goes.
+fn subject(command: &Command) -> String {
+    const MOST_CHARS: usize = 500;
+    let fields = command.ext.iter().flat_map(|ext| ext.iter());
+    let mut text = fields.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
+    if !command.body.is_empty() {
+        let body = String::from_utf8_lossy(&command.body[..command.body.len().min(MOST_CHARS)]);
+        text = [text.as_str(), body.trim()].join(" ");
+    }
+    let text = text.trim();
+    text.char_indices().nth(MOST_CHARS).map_or(text, |(end, _)| &text[..end]).to_owned()
+}
+
 /// The table from request code to handler over a shared state.
 pub struct Router<S> {
     state: Arc<S>,
     /// By code: codes are small and dense enough for a plain table.
-    handlers: Vec<Option<Handler<S>>>,
+    lines: Vec<Option<Line<S>>>,
+    /// The code that was listed last.
+    last: usize,
+    changes: Changes,
     before_write: fn(&Arc<S>),
     after_batch: fn(&Arc<S>),
     disconnected: fn(&Arc<S>, &Arc<Peer>),
@@ -248,7 +293,9 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// An empty table: every code is refused.
     pub fn new(state: Arc<S>) -> Router<S> {
         let (before_write, after_batch) = (|_: &Arc<S>| {}, |_: &Arc<S>| {});
-        Router { state, handlers: Vec::new(), before_write, after_batch, disconnected: |_, _| {} }
+        let changes = Changes { key: "", is_allowed: Box::new(|_| true), name_of: |_| "" };
+        let disconnected = |_: &Arc<S>, _: &Arc<Peer>| {};
+        Router { state, lines: Vec::new(), last: 0, changes, before_write, after_batch, disconnected }
     }
 
     /// A handler that answers on the connection's task: it must not block or read cold files. It may return
@@ -301,12 +348,31 @@ impl<S: Send + Sync + 'static> Router<S> {
     ) -> Router<S> {
         let code = code.into();
         let index = usize::from(u16::try_from(code).expect("request codes are small and not negative"));
-        if self.handlers.len() <= index {
-            self.handlers.resize_with(index + 1, || None);
+        if self.lines.len() <= index {
+            self.lines.resize_with(index + 1, || None);
         }
-        let before = self.handlers[index].replace(Box::new(handler));
+        let before = self.lines[index].replace(Line { handler: Box::new(handler), is_changing: false });
         assert!(before.is_none(), "request code {code} is listed twice");
+        self.last = index;
         self
+    }
+
+    /// The code that was listed last is administration that changes something: each such request is logged with who asks
+    /// for it, and only those of [`Router::changes_from`] may.
+    pub fn changing(mut self) -> Router<S> {
+        let line = self.lines.get_mut(self.last).and_then(Option::as_mut);
+        line.expect("a code was listed before it is marked").is_changing = true;
+        self
+    }
+
+    /// Who may ask for what is marked as [`Router::changing`], by the setting `key`; and the codes' names.
+    pub fn changes_from(
+        self,
+        key: &'static str,
+        is_allowed: impl Fn(IpAddr) -> bool + Send + Sync + 'static,
+        name_of: fn(i32) -> &'static str,
+    ) -> Router<S> {
+        Router { changes: Changes { key, is_allowed: Box::new(is_allowed), name_of }, ..self }
     }
 
     /// Work before each read's replies, which they may promise. It must not block.
@@ -333,11 +399,14 @@ fn request<H: DeserializeOwned>(peer: &Arc<Peer>, command: Command) -> Result<Re
 impl<S: Send + Sync + 'static> Service for Router<S> {
     fn call(&self, peer: &Arc<Peer>, command: Command) -> Answer {
         let code = command.code;
-        let handler = usize::try_from(code).ok().and_then(|index| self.handlers.get(index)?.as_ref());
-        let Some(handler) = handler else {
+        let line = usize::try_from(code).ok().and_then(|index| self.lines.get(index)?.as_ref());
+        let Some(Line { handler, is_changing }) = line else {
             tracing::warn!(remote = %peer.remote(), code, "unknown request code refused");
             return not_supported(code).into();
         };
+        if *is_changing && let Err(fault) = self.changes.check(peer, &command) {
+            return Answer::Now(fault.into());
+        }
         // A handler that fails on one request must not take the connection's other requests with it.
         catch_unwind(AssertUnwindSafe(|| handler(&self.state, peer, command))).unwrap_or_else(|cause| {
             let cause = cause

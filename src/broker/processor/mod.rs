@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 
 use self::admin::{config, consumer, group, ha, lock, offset, progress, queue, stats, topic};
 use super::Broker;
-use crate::protocol::request_code::RequestCode;
+use crate::protocol::request_code::{self, RequestCode};
 use crate::protocol::response_code::ResponseCode;
 use crate::remoting::router::Pool;
 use crate::remoting::{Command, Fault, Response, Router};
@@ -66,15 +66,17 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
     let query = &Arc::clone(&broker.pools.query);
     let transaction = &Arc::clone(&broker.pools.transaction);
     let admin = &Arc::clone(&broker.pools.admin);
+    let allowed = broker.admin_allowed.clone();
     Router::new(broker)
+        .changes_from("adminAllowedAddrs", move |ip| allowed.is_empty() || allowed.contains(ip), request_code::name_of)
         .on_command(RequestCode::SendMessage, send::send_message)
         .on_command(RequestCode::PullMessage, pull::pull_message)
         .on_blocking(RequestCode::QueryMessage, query, query::query_message)
         .on(RequestCode::QueryConsumerOffset, consumer_manage::query_consumer_offset)
         .on(RequestCode::UpdateConsumerOffset, consumer_manage::update_consumer_offset)
-        .on_async(RequestCode::UpdateAndCreateTopic, topic::update_and_create_topic)
+        .on_async(RequestCode::UpdateAndCreateTopic, topic::update_and_create_topic).changing()
         .on_blocking(RequestCode::GetAllTopicConfig, admin, topic::get_all_topic_config)
-        .on_blocking(RequestCode::UpdateBrokerConfig, admin, config::update_broker_config)
+        .on_blocking(RequestCode::UpdateBrokerConfig, admin, config::update_broker_config).changing()
         .on_blocking(RequestCode::GetBrokerConfig, admin, config::get_broker_config)
         .on_blocking(RequestCode::GetBrokerRuntimeInfo, admin, stats::get_broker_runtime_info)
         .on_blocking(RequestCode::SearchOffsetByTimestamp, admin, offset::search_offset_by_timestamp)
@@ -92,28 +94,28 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on_blocking(RequestCode::GetAllConsumerOffset, admin, offset::get_all_consumer_offset)
         .on_blocking(RequestCode::GetAllDelayOffset, admin, offset::get_all_delay_offset)
         .on(RequestCode::CheckClientConfig, client_manage::check_client_config)
-        .on_blocking(RequestCode::UpdateAndCreateSubscriptiongroup, admin, topic::update_and_create_subscription_group)
+        .on_blocking(RequestCode::UpdateAndCreateSubscriptiongroup, admin, topic::update_and_create_subscription_group).changing()
         .on_blocking(RequestCode::GetAllSubscriptiongroupConfig, admin, topic::get_all_subscription_group_config)
         .on_blocking(RequestCode::GetTopicStatsInfo, admin, topic::get_topic_stats_info)
-        .on_blocking(RequestCode::DeleteSubscriptiongroup, admin, topic::delete_subscription_group)
-        .on_blocking(RequestCode::DeleteTopicInBroker, admin, topic::delete_topic_in_broker)
+        .on_blocking(RequestCode::DeleteSubscriptiongroup, admin, topic::delete_subscription_group).changing()
+        .on_blocking(RequestCode::DeleteTopicInBroker, admin, topic::delete_topic_in_broker).changing()
         .on_blocking(RequestCode::GetConsumerConnectionList, admin, group::get_consumer_connection_list)
         .on_blocking(RequestCode::GetProducerConnectionList, admin, group::get_producer_connection_list)
         .on_blocking(RequestCode::GetConsumeStats, admin, group::get_consume_stats)
         .on_blocking(RequestCode::QueryTopicConsumeByWho, admin, group::query_topic_consume_by_who)
-        .on_blocking(RequestCode::InvokeBrokerToResetOffset, admin, consumer::reset_offset)
+        .on_blocking(RequestCode::InvokeBrokerToResetOffset, admin, consumer::reset_offset).changing()
         .on_async(RequestCode::InvokeBrokerToGetConsumerStatus, consumer::get_consumer_status)
         .on(RequestCode::GetConsumerRunningInfo, consumer::get_consumer_running_info)
         .on_blocking(RequestCode::QueryCorrectionOffset, admin, offset::query_correction_offset)
-        .on(RequestCode::ConsumeMessageDirectly, consumer::consume_message_directly)
-        .on(RequestCode::RegisterFilterServer, config::register_filter_server)
+        .on(RequestCode::ConsumeMessageDirectly, consumer::consume_message_directly).changing()
+        .on(RequestCode::RegisterFilterServer, config::register_filter_server).changing()
         .on_blocking(RequestCode::QueryConsumeTimeSpan, admin, progress::query_consume_time_span)
-        .on_blocking(RequestCode::CleanExpiredConsumequeue, admin, topic::clean_expired_consume_queue)
-        .on_blocking(RequestCode::CloneGroupOffset, admin, offset::clone_group_offset)
+        .on_blocking(RequestCode::CleanExpiredConsumequeue, admin, topic::clean_expired_consume_queue).changing()
+        .on_blocking(RequestCode::CloneGroupOffset, admin, offset::clone_group_offset).changing()
         .on_blocking(RequestCode::ViewBrokerStatsData, admin, progress::view_broker_stats_data)
         .on_blocking(RequestCode::GetBrokerConsumeStats, admin, progress::get_broker_consume_stats)
         .on_blocking(RequestCode::QueryConsumeQueue, admin, queue::query_consume_queue)
-        .on_blocking(RequestCode::CleanUnusedTopic, admin, topic::clean_unused_topic)
+        .on_blocking(RequestCode::CleanUnusedTopic, admin, topic::clean_unused_topic).changing()
         .on(RequestCode::GetSystemTopicListFromBroker, topic::get_system_topic_list_from_broker)
         .on_command(RequestCode::SendReplyMessage, reply_message::reply_message)
         .on_command(RequestCode::SendReplyMessageV2, reply_message::reply_message)

@@ -38,8 +38,7 @@ pub fn reset_offset(
     broker: &Arc<Broker>,
     request: Request<ResetOffsetRequestHeader>,
 ) -> Result<Response, Fault> {
-    let ResetOffsetRequestHeader { topic, group, timestamp, is_force } = &request.header;
-    tracing::info!(remote = %request.peer.remote(), topic, group, timestamp, is_force, "offsets to be reset");
+    let ResetOffsetRequestHeader { topic, group, timestamp, .. } = &request.header;
     let offset_table = reset_table(broker, &request.header)?;
     let clients = broker.consumers.find(group).map(|members| members.clients()).unwrap_or_default();
     if clients.is_empty() {

@@ -89,7 +89,6 @@ pub fn clone_group_offset(
     request: Request<CloneGroupOffsetRequestHeader>,
 ) -> Result<Response, Fault> {
     let CloneGroupOffsetRequestHeader { src_group, dest_group, topic, offline } = &request.header;
-    tracing::info!(remote = %request.peer.remote(), src_group, dest_group, topic, offline, "offsets to be cloned");
     let topics = match topic.as_deref().filter(|topic| !topic.trim().is_empty()) {
         Some(topic) => vec![topic.to_owned()],
         None => broker.offsets.topics_of(src_group),

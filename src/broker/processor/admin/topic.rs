@@ -23,7 +23,7 @@ pub async fn update_and_create_topic(
     broker: Arc<Broker>,
     request: Request<CreateTopicRequestHeader>,
 ) -> Result<Response, Fault> {
-    let (header, remote) = (request.header, request.peer.remote());
+    let header = request.header;
     if header.topic == broker.config.broker_cluster_name {
         let remark = format!("the topic[{}] is conflict with system reserved words.", header.topic);
         return Err(Fault::new(ResponseCode::SystemError, remark));
@@ -38,7 +38,6 @@ pub async fn update_and_create_topic(
         topic_filter_type: header.topic_filter_type,
         topic_sys_flag: header.topic_sys_flag.unwrap_or(0),
     };
-    tracing::info!(%remote, topic = config.topic_name, "topic to be created or changed");
     broker.topics.update(config).map_err(|error| Fault::new(ResponseCode::SystemError, error.to_string()))?;
     let state = Arc::clone(&broker);
     let saved = tokio::task::spawn_blocking(move || state.topics.persist()).await;
@@ -53,7 +52,6 @@ pub fn delete_topic_in_broker(
     request: Request<DeleteTopicRequestHeader>,
 ) -> Result<Response, Fault> {
     let topic = &request.header.topic;
-    tracing::info!(remote = %request.peer.remote(), topic, "topic to be deleted");
     // The settings first: what is deleted must not be made again by a send that still finds them.
     broker.topics.delete(topic);
     broker.topics.persist().map_err(not_saved)?;
@@ -136,7 +134,6 @@ pub fn update_and_create_subscription_group(
     request: Request<NoHeader>,
 ) -> Result<Response, Fault> {
     let config: SubscriptionGroupConfig = body(&request.command)?;
-    tracing::info!(remote = %request.peer.remote(), group = config.group_name, "group to be created or changed");
     let updated = broker.groups.update(config);
     updated.map_err(|error| Fault::new(ResponseCode::SystemError, error.to_string()))?;
     broker.groups.persist().map_err(not_saved)?;
@@ -157,7 +154,6 @@ pub fn delete_subscription_group(
     request: Request<DeleteSubscriptionGroupRequestHeader>,
 ) -> Result<Response, Fault> {
     let DeleteSubscriptionGroupRequestHeader { group_name: group, clean_offset } = &request.header;
-    tracing::info!(remote = %request.peer.remote(), group, clean_offset, "group to be deleted");
     broker.groups.delete(group);
     broker.statistics.forget_group(group);
     broker.groups.persist().map_err(not_saved)?;
