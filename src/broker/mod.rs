@@ -32,6 +32,7 @@ use tokio::sync::{Notify, watch};
 pub use self::live::Configs;
 pub use self::running::{Running, StartError, start};
 
+use self::acl::Acl;
 use self::consumer_filter::ConsumerFilters;
 use self::consumer_offset::ConsumerOffsets;
 use self::consumers::Consumers;
@@ -71,6 +72,8 @@ pub struct Broker {
     pub store_config: MessageStoreConfig,
     /// Whose administration is accepted; everybody's without any.
     pub admin_allowed: AllowedAddrs,
+    /// Where accounts are asked for.
+    pub acl: Option<Arc<Acl>>,
     /// Who may follow; those whom the name servers know without any.
     pub ha_allowed: AllowedAddrs,
     pub live: Live,

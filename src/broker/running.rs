@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::acl::{self, Acl};
 use super::consumer_filter::ConsumerFilters;
 use super::consumer_offset::ConsumerOffsets;
 use super::consumers::Consumers;
@@ -46,6 +47,8 @@ const SLAVES_EVERY: Duration = Duration::from_secs(60);
 /// What a slave may lack without a word in the log.
 const SLAVE_BEHIND_BYTES: i64 = 16 * 1024 * 1024;
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// Java's file watch: 500 ms.
+const ACCOUNTS_EVERY: Duration = Duration::from_millis(500);
 const REGISTER_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a broker does not start.
@@ -59,6 +62,8 @@ pub enum StartError {
     Bind { what: &'static str, port: u16, error: std::io::Error },
     #[error("{key}={value}: {reason}")]
     Config { key: &'static str, value: String, reason: String },
+    #[error("no accounts (aclEnable=true): {0}")]
+    Accounts(#[from] acl::LoadError),
     #[error("the start was interrupted: {0}")]
     Interrupted(#[from] tokio::task::JoinError),
 }
@@ -269,6 +274,7 @@ fn assemble(
     let Tables { topics, offsets, groups, filters, schedule, store } = tables;
     Ok(Broker {
         admin_allowed: allowed("adminAllowedAddrs", &config.admin_allowed_addrs)?,
+        acl: acl(&config)?,
         ha_allowed: allowed("haAllowedAddrs", &config.ha_allowed_addrs)?,
         store_host: store_host(&config.broker_ip1, port)?,
         boot_ms: now_ms,
@@ -327,8 +333,28 @@ fn server_options(configs: &Configs) -> ServerOptions {
     }
 }
 
+/// The accounts, where they are asked for. A file without a folder of its own is in the installation's.
+fn acl(config: &BrokerConfig) -> Result<Option<Arc<Acl>>, StartError> {
+    if !config.acl_enable {
+        return Ok(None);
+    }
+    let file = match config.plain_acl_file.as_str() {
+        "" => "conf/plain_acl.yml",
+        file => file,
+    };
+    Ok(Some(Arc::new(Acl::open(Path::new(&config.rocketmq_home).join(file))?)))
+}
+
 fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
+    if broker.acl.is_some() {
+        jobs.spawn(every_from(ACCOUNTS_EVERY, ACCOUNTS_EVERY, Arc::clone(broker), |broker| async move {
+            let reload = move || broker.acl.iter().for_each(|acl| acl.reload());
+            if let Err(error) = tokio::task::spawn_blocking(reload).await {
+                tracing::error!(%error, "accounts not looked at");
+            }
+        }));
+    }
     if broker.is_slave() {
         jobs.spawn(replication::keep_synced(Arc::clone(broker)));
     } else {

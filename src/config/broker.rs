@@ -149,8 +149,10 @@ pub struct BrokerConfig {
     pub rmq_address_server_domain: String,
     /// Path under which it is asked. Default `nsaddr`. Read at start.
     pub rmq_address_server_sub_group: String,
-    /// Accounts of `plain_acl.yml` are asked for, as in 4.4. Not a key of 4.3.0. Default false. Read at start.
+    /// Accounts are asked for, as in 4.4. Not a key of 4.3.0. Default false. Read at start.
     pub acl_enable: bool,
+    /// Their file, from `rocketmqHome` on; read again when it changes. A key of ours. Default empty: `conf/plain_acl.yml`. Read at start.
+    pub plain_acl_file: String,
     /// An auto-created topic is created on the other masters of its cluster, too. A key of ours. Default false. Changes at run time.
     pub auto_create_topic_on_cluster: bool,
     /// IP addresses and networks of slaves, separated by commas; without any, those that the name servers know as this
@@ -235,6 +237,7 @@ impl Default for BrokerConfig {
             rmq_address_server_domain: "jmenv.tbsite.net".to_owned(),
             rmq_address_server_sub_group: "nsaddr".to_owned(),
             acl_enable: false,
+            plain_acl_file: String::new(),
             auto_create_topic_on_cluster: false,
             ha_allowed_addrs: String::new(),
             admin_allowed_addrs: String::new(),
@@ -288,7 +291,7 @@ impl Section for BrokerConfig {
         "autoCreateTopicOnCluster",
     ];
     const INERT: &[(&str, &str)] = &[
-        ("rocketmqHome", "nothing is read from there"),
+        ("rocketmqHome", "nothing but conf/plain_acl.yml is read from there"),
         ("messageStorePlugIn", "Java classes cannot be loaded"),
         (
             "sendMessageThreadPoolNums",
@@ -340,8 +343,8 @@ impl Section for BrokerConfig {
         if self.broker_id < 0 {
             problems.push(("brokerId", "is negative: a master has 0, a slave more".to_owned()));
         }
-        if self.acl_enable {
-            let reason = "accounts are not checked by this release: everybody would be let in";
+        if self.acl_enable && self.rocketmq_home.is_empty() && self.plain_acl_file.is_empty() {
+            let reason = "has no file: set plainAclFile, or ROCKETMQ_HOME for conf/plain_acl.yml there";
             problems.push(("aclEnable", reason.to_owned()));
         }
         for (key, name) in

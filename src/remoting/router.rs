@@ -284,10 +284,14 @@ pub struct Router<S> {
     /// The code that was listed last.
     last: usize,
     changes: Changes,
+    guard: Option<Guard>,
     before_write: fn(&Arc<S>),
     after_batch: fn(&Arc<S>),
     disconnected: fn(&Arc<S>, &Arc<Peer>),
 }
+
+/// Looks at a request before its handler does, and at whether it changes something.
+type Guard = Box<dyn Fn(&Peer, &Command, bool) -> Result<(), Fault> + Send + Sync>;
 
 impl<S: Send + Sync + 'static> Router<S> {
     /// An empty table: every code is refused.
@@ -295,7 +299,16 @@ impl<S: Send + Sync + 'static> Router<S> {
         let (before_write, after_batch) = (|_: &Arc<S>| {}, |_: &Arc<S>| {});
         let changes = Changes { key: "", is_allowed: Box::new(|_| true), name_of: |_| "" };
         let disconnected = |_: &Arc<S>, _: &Arc<Peer>| {};
-        Router { state, lines: Vec::new(), last: 0, changes, before_write, after_batch, disconnected }
+        Router {
+            state,
+            lines: Vec::new(),
+            last: 0,
+            changes,
+            guard: None,
+            before_write,
+            after_batch,
+            disconnected,
+        }
     }
 
     /// A handler that answers on the connection's task: it must not block or read cold files. It may return
@@ -375,6 +388,14 @@ impl<S: Send + Sync + 'static> Router<S> {
         Router { changes: Changes { key, is_allowed: Box::new(is_allowed), name_of }, ..self }
     }
 
+    /// Who may ask for anything: looks at each request and at whether it is marked as [`Router::changing`].
+    pub fn guarded_by(
+        self,
+        guard: impl Fn(&Peer, &Command, bool) -> Result<(), Fault> + Send + Sync + 'static,
+    ) -> Router<S> {
+        Router { guard: Some(Box::new(guard)), ..self }
+    }
+
     /// Work before each read's replies, which they may promise. It must not block.
     pub fn before_write(self, before_write: fn(&Arc<S>)) -> Router<S> {
         Router { before_write, ..self }
@@ -407,8 +428,16 @@ impl<S: Send + Sync + 'static> Service for Router<S> {
         if *is_changing && let Err(fault) = self.changes.check(peer, &command) {
             return Answer::Now(fault.into());
         }
+        let handle = || {
+            if let Some(guard) = &self.guard
+                && let Err(fault) = guard(peer, &command, *is_changing)
+            {
+                return Answer::Now(fault.into());
+            }
+            handler(&self.state, peer, command)
+        };
         // A handler that fails on one request must not take the connection's other requests with it.
-        catch_unwind(AssertUnwindSafe(|| handler(&self.state, peer, command))).unwrap_or_else(|cause| {
+        catch_unwind(AssertUnwindSafe(handle)).unwrap_or_else(|cause| {
             let cause = cause
                 .downcast_ref::<&str>()
                 .map(|text| (*text).to_owned())

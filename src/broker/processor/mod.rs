@@ -67,7 +67,15 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
     let transaction = &Arc::clone(&broker.pools.transaction);
     let admin = &Arc::clone(&broker.pools.admin);
     let allowed = broker.admin_allowed.clone();
-    Router::new(broker)
+    let acl = broker.acl.clone();
+    let router = Router::new(broker);
+    let router = match acl {
+        Some(acl) => router.guarded_by(move |peer, command, is_changing| {
+            acl.check(peer.remote().ip(), command, is_changing)
+        }),
+        None => router,
+    };
+    router
         .changes_from("adminAllowedAddrs", move |ip| allowed.is_empty() || allowed.contains(ip), request_code::name_of)
         .on_command(RequestCode::SendMessage, send::send_message)
         .on_command(RequestCode::PullMessage, pull::pull_message)

@@ -1,0 +1,113 @@
+//! A broker that asks for accounts: who signs as `rocketmq-acl` does is served as far as the account goes, everybody else is
+//! refused and nothing happens.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod common;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use rocketmq::protocol::request_code::RequestCode;
+use sha1::Sha1;
+
+use self::common::broker::{Client, Fixture};
+use self::common::until;
+
+const ACCOUNTS: &str = "
+accounts:
+- accessKey: producer
+  secretKey: of-the-producer
+  topicPerms: [T=PUB]
+- accessKey: operator
+  secretKey: of-the-operator
+  admin: true
+";
+
+fn call(
+    client: &mut Client,
+    account: Option<(&str, &str)>,
+    code: RequestCode,
+    fields: &[(&str, &str)],
+) -> (i32, String) {
+    let mut fields = fields.to_vec();
+    let signature;
+    if let Some((key, secret)) = account {
+        fields.push(("AccessKey", key));
+        fields.sort_unstable();
+        let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).unwrap();
+        fields.iter().for_each(|(_, value)| mac.update(value.as_bytes()));
+        mac.update(b"body");
+        signature = STANDARD.encode(mac.finalize().into_bytes());
+        fields.push(("Signature", &signature));
+    }
+    client.outcome(code, &fields, "body")
+}
+
+#[test]
+fn accounts_say_who_may_do_what() {
+    const PRODUCER: Option<(&str, &str)> = Some(("producer", "of-the-producer"));
+    const OPERATOR: Option<(&str, &str)> = Some(("operator", "of-the-operator"));
+    let accounts = tempfile::tempdir().unwrap();
+    let file = accounts.path().join("plain_acl.yml");
+    std::fs::write(&file, ACCOUNTS).unwrap();
+    let path = file.to_str().unwrap().to_owned();
+    let fixture = Fixture::with(move |configs| {
+        configs.broker.acl_enable = true;
+        configs.broker.plain_acl_file = path.clone();
+    });
+    let mut client = fixture.connect();
+    let topic = [
+        ("topic", "T"),
+        ("defaultTopic", "TBW102"),
+        ("readQueueNums", "1"),
+        ("writeQueueNums", "1"),
+        ("perm", "6"),
+        ("topicFilterType", "SINGLE_TAG"),
+    ];
+    let send = |topic| {
+        [
+            ("a", "p"),
+            ("b", topic),
+            ("c", "TBW102"),
+            ("d", "1"),
+            ("e", "0"),
+            ("f", "0"),
+            ("g", "1"),
+            ("h", "0"),
+        ]
+    };
+    let refused = |remark: &str| (16, remark.to_owned());
+    let create = RequestCode::UpdateAndCreateTopic;
+    assert_eq!(call(&mut client, None, create, &topic), refused("No accessKey is configured"));
+    let needs_admin = "Need admin permission for request code=17, but accessKey=producer is not";
+    assert_eq!(call(&mut client, PRODUCER, create, &topic), refused(needs_admin));
+    assert!(fixture.running().broker().topics.get("T").is_none());
+    assert_eq!(call(&mut client, OPERATOR, create, &topic).0, 0);
+
+    let code = RequestCode::SendMessageV2;
+    assert_eq!(call(&mut client, None, code, &send("T")).0, 16);
+    let forged = Some(("producer", "guessed"));
+    let wrong = "Check signature failed for accessKey=producer";
+    assert_eq!(call(&mut client, forged, code, &send("T")), refused(wrong));
+    assert_eq!(call(&mut client, PRODUCER, code, &send("U")).0, 16);
+    assert_eq!(call(&mut client, PRODUCER, code, &send("T")).0, 0);
+    until("the one message to be there", || fixture.running().broker().store.max_offset("T", 0) == 1);
+    let pull = [
+        ("consumerGroup", "g"),
+        ("topic", "T"),
+        ("queueId", "0"),
+        ("queueOffset", "0"),
+        ("maxMsgNums", "32"),
+        ("sysFlag", "4"),
+        ("commitOffset", "0"),
+        ("suspendTimeoutMillis", "0"),
+        ("subscription", "*"),
+        ("subVersion", "1"),
+    ];
+    let code = RequestCode::PullMessage;
+    assert_eq!(call(&mut client, PRODUCER, code, &pull), refused("No default permission for topic:T"));
+    // The file changes, and with it what the account may do.
+    std::fs::write(&file, ACCOUNTS.replace("T=PUB]", "T=PUB|SUB]\n  defaultGroupPerm: SUB")).unwrap();
+    until("the accounts to be read again", || call(&mut client, PRODUCER, code, &pull).0 != 16);
+}
