@@ -115,6 +115,8 @@ pub enum How {
     Heads,
     /// Rows in any order, whatever their numbers; the first may stand behind a title.
     Rows,
+    /// Whatever number each line ends with.
+    Counted,
     /// The text is the same; Java's tool ends with 0 all the same.
     Refused,
 }
@@ -180,6 +182,10 @@ fn rows(text: &str) -> String {
 fn is_same(how: How, theirs: &Printed, ours: &Printed) -> bool {
     let masked = |printed: &Printed| match how {
         How::Sent => mask(&mask_sent(&printed.text)),
+        How::Counted => {
+            let without = |line: &str| line.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+            printed.text.lines().map(without).collect::<Vec<_>>().join("\n")
+        }
         How::Rows => rows(&printed.text),
         How::Words => words(&mask(&printed.text)),
         How::Heads => printed
