@@ -310,7 +310,7 @@ fn issues_8660_9792_asking_for_what_is_unknown_makes_nothing() {
     let made = std::fs::read_dir(fixture.folder.path().join("store/consumequeue"));
     assert_eq!(made.map_or(0, |entries| entries.count()), 0);
     // Nor in memory: it would be taken away now.
-    assert_eq!(broker.store.clean_unused_topics(|_| false).unwrap(), 0);
+    assert_eq!(broker.store.clean_unused_topics(|_| false).queues.len(), 0);
     fixture.put("Unknown", 0, "one that is there");
-    assert_eq!(broker.store.clean_unused_topics(|_| false).unwrap(), 1);
+    assert_eq!(broker.store.clean_unused_topics(|_| false).queues.len(), 1);
 }

@@ -216,12 +216,37 @@ impl ConsumerOffsets {
         self.remove_if(|_, of_topic| of_topic == topic);
     }
 
+    /// Forgets all groups' offsets of some queues, whose numbers begin anew.
+    pub fn remove_queues(&self, topic: &str, is_gone: impl Fn(i32) -> bool) {
+        for group in self.groups_of(topic) {
+            self.change(&group, topic, |offsets| {
+                let before = offsets.by_queue.len();
+                offsets.by_queue.retain(|queue_id, _| !is_gone(*queue_id));
+                if offsets.by_queue.len() == before {
+                    return false;
+                }
+                tracing::info!(group, topic, "consumer offsets of deleted queues removed");
+                self.journal.dropped(&mut offsets.number, topic, &group);
+                let rest = offsets.by_queue.iter().map(|(&queue_id, &offset)| (queue_id, offset));
+                self.journal.offset(&mut offsets.number, topic, &group, rest);
+                true
+            });
+        }
+    }
+
     /// Forgets all offsets of a group.
     pub fn remove_group(&self, group: &str) {
         self.remove_if(|of_group, _| of_group == group);
     }
 
     fn remove_if(&self, is_to_go: impl Fn(&str, &str) -> bool) {
+        // Mostly there is nothing, and nobody is held up.
+        let has_some = |(group, topics): (&String, &HashMap<String, Queues>)| {
+            topics.keys().any(|topic| is_to_go(group, topic))
+        };
+        if !self.read().iter().any(has_some) {
+            return;
+        }
         let mut groups = self.write();
         let mut is_changed = false;
         for (group, topics) in groups.iter_mut() {

@@ -78,6 +78,29 @@ impl Holds {
         }
     }
 
+    /// Queues have gone, with what was waited for: wakes who waits for one of them.
+    pub fn queues_gone(&self, is_gone: impl Fn(&str, i32) -> bool) {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let mut topics = self.queues();
+        for (topic, queues) in topics.iter_mut() {
+            for (queue_id, queue) in queues.iter_mut().filter(|(queue_id, _)| is_gone(topic, **queue_id)) {
+                tracing::debug!(
+                    topic,
+                    queue_id,
+                    pulls = queue.len(),
+                    "held pulls woken: their queue is gone"
+                );
+                for hold in queue.drain(..) {
+                    self.count.fetch_sub(1, Ordering::SeqCst);
+                    // A pull that has just expired does not listen any more, and needs no waking.
+                    let _ = hold.wake.send(());
+                }
+            }
+        }
+    }
+
     /// Pulls that wait now.
     pub fn len(&self) -> usize {
         self.count.load(Ordering::SeqCst)
@@ -147,6 +170,20 @@ mod tests {
         assert_eq!((is_woken(&mut later), is_woken(&mut tagged)), (true, true));
         assert!(!is_woken(&mut elsewhere));
         assert_eq!(holds.len(), 1);
+    }
+
+    #[test]
+    fn a_queue_that_goes_wakes_who_waits_for_it() {
+        let holds = Holds::default();
+        let mut first = holds.hold("T", 0, 5, subscription("*"));
+        let mut second = holds.hold("T", 1, 5, subscription("A"));
+        let mut other = holds.hold("U", 0, 5, subscription("*"));
+        holds.queues_gone(|topic, queue_id| topic == "T" && queue_id == 1);
+        assert_eq!((is_woken(&mut first), is_woken(&mut second), is_woken(&mut other)), (false, true, false));
+        holds.queues_gone(|topic, _| topic == "T");
+        assert_eq!((is_woken(&mut first), is_woken(&mut other)), (true, false));
+        drop((first, second));
+        assert_eq!((holds.len(), holds.queues().len()), (1, 1));
     }
 
     #[test]

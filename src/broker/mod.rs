@@ -22,6 +22,7 @@ pub mod subscription_group;
 pub mod topic_config;
 pub mod transaction;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -59,7 +60,7 @@ use crate::protocol::body::topic::TopicConfig;
 use crate::protocol::header::client::NotifyConsumerIdsChangedRequestHeader;
 use crate::protocol::request_code::RequestCode;
 use crate::remoting::{Command, InvokeError, Peer};
-use crate::store::MessageStore;
+use crate::store::{Gone, MessageStore};
 
 /// How long the reply to a request that made or changed a topic waits for the name servers to know of it. Tools wait 3 s and
 /// more.
@@ -150,6 +151,9 @@ impl Broker {
     ) -> Option<Arc<TopicConfig>> {
         let created = self.topics.create_on_send(topic, default_topic, queue_nums, topic_sys_flag, remote);
         let created = logged(created, topic);
+        if created.is_some() {
+            self.topic_begins(topic);
+        }
         if created.is_some() && self.live.auto_create_topic_on_cluster() {
             self.spread.made(topic);
         }
@@ -164,7 +168,34 @@ impl Broker {
         perm: i32,
         topic_sys_flag: i32,
     ) -> Option<Arc<TopicConfig>> {
-        logged(self.topics.create_on_send_back(topic, queue_nums, perm, topic_sys_flag), topic)
+        let is_new = self.topics.get(topic).is_none();
+        let created = logged(self.topics.create_on_send_back(topic, queue_nums, perm, topic_sys_flag), topic);
+        if is_new && created.is_some() {
+            self.topic_begins(topic);
+        }
+        created
+    }
+
+    /// A topic was made: offsets that consumers of a deleted one of its name have gone on committing are not of it.
+    pub fn topic_begins(&self, topic: &str) {
+        // What has messages is no new topic, whatever the table of topics has lost.
+        if !self.store.has_queues(topic) {
+            self.offsets.remove_topic(topic);
+        }
+    }
+
+    /// Queues were deleted: whoever waits for them is told, and nobody begins where they ended.
+    fn queues_gone(&self, gone: &Gone) {
+        let mut topics: HashMap<&str, Vec<i32>> = HashMap::new();
+        for (topic, queue_id) in &gone.queues {
+            topics.entry(topic).or_default().push(*queue_id);
+        }
+        for (topic, queues) in &topics {
+            self.offsets.remove_queues(topic, |queue_id| queues.contains(&queue_id));
+        }
+        self.holds.queues_gone(|topic, queue_id| {
+            topics.get(topic).is_some_and(|queues| queues.contains(&queue_id))
+        });
     }
 
     /// Tells the members of a group that they have changed, where that is not switched off.

@@ -28,8 +28,8 @@ use crate::protocol::body::stats::BrokerStatsItem;
 const ITEMS_MAX: usize = 50_000;
 /// Between two lines of the momentary values.
 const MOMENTS_EVERY_MIN: i64 = 5;
-/// Topics that a thread keeps at hand.
-const RECENT_TOPICS: usize = 16;
+/// Topics that a thread keeps at hand, in sets of two.
+const RECENT_TOPICS: usize = 256;
 
 /// Messages and bytes.
 const NUMS: usize = 0;
@@ -109,13 +109,14 @@ struct Recent {
 }
 
 thread_local! {
-    static RECENT: RefCell<[Option<Recent>; RECENT_TOPICS]> =
-        const { RefCell::new([const { None }; RECENT_TOPICS]) };
+    static RECENT: RefCell<Vec<Option<Recent>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A topic's place among the recent ones: names mostly differ at their end or in their length.
+/// The first of a topic's two places among the recent ones: names mostly differ at their ends or in their lengths.
 fn place(topic: &str) -> usize {
-    (topic.len() ^ topic.as_bytes().last().map_or(0, |byte| usize::from(*byte))) % RECENT_TOPICS
+    let end = topic.as_bytes().last_chunk::<4>().map_or(0, |end| u32::from_le_bytes(*end));
+    let mixed = (end ^ (topic.len() as u32).rotate_left(16)).wrapping_mul(0x9e37_79b9);
+    ((mixed >> 24) as usize % RECENT_TOPICS) & !1
 }
 
 impl Statistics {
@@ -143,20 +144,24 @@ impl Statistics {
         self.puts.add_to_sum([values[NUMS]]);
         // Before the table is asked: what is taken away meanwhile is not kept at hand for longer.
         let generation = self.generation.load(std::sync::atomic::Ordering::Acquire);
-        let is_at_hand = RECENT.with_borrow(|recent| match &recent[place(topic)] {
-            Some(it) if it.owner == self.id && it.generation == generation && *it.topic == *topic => {
-                it.item.add(values);
-                true
-            }
-            _ => false,
+        let place = place(topic);
+        let is_at_hand = RECENT.with_borrow(|recent| {
+            let places = recent.get(place..place + 2).unwrap_or_default();
+            let is_it =
+                |it: &&Recent| it.owner == self.id && it.generation == generation && *it.topic == *topic;
+            places.iter().flatten().find(is_it).map(|it| it.item.add(values)).is_some()
         });
         if is_at_hand {
             return;
         }
         let Some(item) = self.topic(topic) else { return };
         item.add(values);
-        let recent = Recent { owner: self.id, generation, topic: topic.into(), item };
-        RECENT.with_borrow_mut(|it| it[place(topic)] = Some(recent));
+        let it = Recent { owner: self.id, generation, topic: topic.into(), item };
+        RECENT.with_borrow_mut(|recent| {
+            recent.resize_with(RECENT_TOPICS, || None);
+            recent.swap(place, place + 1);
+            recent[place] = Some(it);
+        });
     }
 
     fn topic(&self, topic: &str) -> Option<Arc<Item<2>>> {

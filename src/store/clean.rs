@@ -151,45 +151,47 @@ impl MessageStore {
         is_done
     }
 
-    /// Deletes the queues all of whose messages have left the log (306); gives how many. Their numbers begin anew, as
-    /// in Java.
-    pub fn clean_expired_queues(&self) -> Result<usize, Error> {
+    /// Deletes the queues all of whose messages have left the log (306). Their numbers begin anew, as in Java; the broker's
+    /// own topics, which remember where they were, stay.
+    pub fn clean_expired_queues(&self) -> Gone {
         let log_start = self.log.start();
-        let is_expired = |queue: &ConsumeQueue| {
-            **queue.topic() != *SCHEDULE_TOPIC && queue.max_offset() > 0 && queue.dispatched_to() <= log_start
-        };
-        self.delete_queues(is_expired)
+        self.delete_queues(|queue| {
+            !is_own(queue.topic()) && queue.max_offset() > 0 && queue.dispatched_to() <= log_start
+        })
     }
 
-    /// Deletes the queues of topics that are not `known` (316); gives how many. The broker's own topics stay.
-    pub fn clean_unused_topics(&self, known: impl Fn(&str) -> bool) -> Result<usize, Error> {
-        let own = [SCHEDULE_TOPIC, RMQ_SYS_TRANS_HALF_TOPIC, RMQ_SYS_TRANS_OP_HALF_TOPIC];
-        self.delete_queues(|queue| !own.contains(&&**queue.topic()) && !known(queue.topic()))
+    /// Deletes the queues of topics that are not `known` (316). The broker's own topics stay.
+    pub fn clean_unused_topics(&self, known: impl Fn(&str) -> bool) -> Gone {
+        self.delete_queues(|queue| !is_own(queue.topic()) && !known(queue.topic()))
     }
 
     /// Takes a topic's queues away and deletes their files. Messages stay in the log.
-    pub fn delete_topic(&self, topic: &str) -> Result<(), Error> {
-        self.delete_queues(|queue| **queue.topic() == *topic)?;
-        Ok(())
+    pub fn delete_topic(&self, topic: &str) -> Gone {
+        self.delete_queues(|queue| **queue.topic() == *topic)
     }
 
-    fn delete_queues(&self, is_to_go: impl Fn(&ConsumeQueue) -> bool) -> Result<usize, Error> {
+    fn delete_queues(&self, is_to_go: impl Fn(&ConsumeQueue) -> bool) -> Gone {
         // Under both locks: no message is appended or dispatched to a queue that goes away.
         let mut dispatcher = self.dispatcher();
-        dispatcher.forget_queue();
         let queues = self.log.while_locked(|| {
             let queues = self.queues.remove_if(is_to_go);
             queues.iter().for_each(|queue| queue.remove());
+            dispatcher.queues_gone(&queues, self.log.end());
             queues
         });
+        let mut gone = Gone::default();
         if queues.is_empty() {
-            return Ok(0);
+            return gone;
         }
         // First, lest a kill in between have the queues made again.
         self.write_summary();
         for queue in &queues {
             tracing::info!(topic = %queue.topic(), queue_id = queue.queue_id(), "consume queue deleted");
-            queue.delete()?;
+            gone.queues.push((Arc::clone(queue.topic()), queue.queue_id()));
+            if let Err(error) = queue.delete() {
+                tracing::error!(topic = %queue.topic(), %error, "files of a deleted consume queue are left over");
+                gone.error.get_or_insert(error);
+            }
             // The topic's folders go with its last queue.
             if is_topic(queue.topic()) {
                 for folder in ["consumequeue", "consumequeue_ext"] {
@@ -199,8 +201,22 @@ impl MessageStore {
             }
         }
         drop(dispatcher);
-        Ok(queues.len())
+        gone
     }
+}
+
+/// Queues that were taken away.
+#[derive(Debug, Default)]
+pub struct Gone {
+    /// Topics and queue ids: nobody finds these any more.
+    pub queues: Vec<(Arc<str>, i32)>,
+    /// Why some of their files are still there.
+    pub error: Option<Error>,
+}
+
+/// Whether the broker itself reads a topic by numbers that it remembers.
+fn is_own(topic: &str) -> bool {
+    [SCHEDULE_TOPIC, RMQ_SYS_TRANS_HALF_TOPIC, RMQ_SYS_TRANS_OP_HALF_TOPIC].contains(&topic)
 }
 
 /// How full the file system of a path is; tests say so themselves.

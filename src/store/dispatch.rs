@@ -6,7 +6,7 @@
 //! there works for all. To wake another core for a lone message costs more than the work itself. A thread
 //! stands by for what a caller leaves over: more than its share, or an entry that could not be written.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::commit_log::CommitLog;
@@ -32,6 +32,8 @@ pub struct Dispatcher {
     store_timestamp_ms: i64,
     /// Names that are no topics, met in the log and reported once.
     reported: HashSet<Vec<u8>>,
+    /// Queues that were deleted, by topic and id, and where the log ended then.
+    gone: HashMap<Arc<str>, HashMap<i32, i64>>,
 }
 
 /// What records are given to.
@@ -56,7 +58,14 @@ pub enum Left {
 impl Dispatcher {
     /// Begins at a place of the log.
     pub fn new(position: i64) -> Dispatcher {
-        Dispatcher { position, file: None, queue: None, store_timestamp_ms: 0, reported: HashSet::new() }
+        Dispatcher {
+            position,
+            file: None,
+            queue: None,
+            store_timestamp_ms: 0,
+            reported: HashSet::new(),
+            gone: HashMap::new(),
+        }
     }
 
     /// Commit-log offset of the next record.
@@ -69,15 +78,35 @@ impl Dispatcher {
         self.store_timestamp_ms
     }
 
-    /// Forgets the queue it has at hand, because it may have been deleted.
-    pub fn forget_queue(&mut self) {
+    /// Queues have been deleted. Records of them that wait for their entries get none: their numbers are those of queues
+    /// that are no more, and what is appended from `log_end` on counts anew.
+    pub fn queues_gone(&mut self, queues: &[Arc<ConsumeQueue>], log_end: i64) {
         self.queue = None;
+        for queue in queues.iter().filter(|_| self.position < log_end) {
+            let of_topic = self.gone.entry(Arc::clone(queue.topic())).or_default();
+            of_topic.insert(queue.queue_id(), log_end);
+        }
+    }
+
+    fn is_gone(&mut self, topic: &str, record: &Record<'_>) -> bool {
+        let Some(queues) = self.gone.get_mut(topic) else { return false };
+        let Some(log_end) = queues.get(&record.queue_id()) else { return false };
+        if record.commit_log_offset() < *log_end {
+            return true;
+        }
+        queues.remove(&record.queue_id());
+        if queues.is_empty() {
+            self.gone.remove(topic);
+        }
+        false
     }
 
     /// Gives up to `limit` records their entries. After an error the same record is the next one.
     pub fn run(&mut self, log: &CommitLog, targets: &Targets<'_>, limit: usize) -> Result<Left, Error> {
         for _ in 0..limit {
             if self.position >= log.end() {
+                // Nothing waits for its entry any more.
+                self.gone.clear();
                 return Ok(Left::Nothing);
             }
             let Some(file) = self.file_at_position(log) else { return Ok(Left::Nothing) };
@@ -128,6 +157,9 @@ impl Dispatcher {
         };
         // Before the queue: who finds the message there finds it by its keys, too.
         self.index(record, targets)?;
+        if !self.gone.is_empty() && self.is_gone(topic, record) {
+            return Ok(());
+        }
         let queue = self.queue_of(targets.queues, topic, record.queue_id());
         let tags_code = tags_code(record, topic, targets.levels);
         let unit =

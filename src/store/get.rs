@@ -288,6 +288,11 @@ impl MessageStore {
         self.queues.get(topic, queue_id).map_or(0, |queue| queue.min_offset())
     }
 
+    /// Whether a topic has any queue: one that was just made has none before its first message.
+    pub fn has_queues(&self, topic: &str) -> bool {
+        self.queues.has_topic(topic)
+    }
+
     /// One entry of a queue.
     pub fn unit(&self, topic: &str, queue_id: i32, offset: i64) -> Option<Unit> {
         self.queues.get(topic, queue_id)?.unit(offset)

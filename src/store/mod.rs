@@ -44,7 +44,7 @@ use crate::config::store::MessageStoreConfig;
 use crate::protocol::topic;
 
 use checkpoint::Checkpoint;
-pub use clean::DiskRatio;
+pub use clean::{DiskRatio, Gone};
 use commit_log::CommitLog;
 pub use consume_queue::Unit;
 pub use consume_queue_ext::ExtUnit;

@@ -49,6 +49,11 @@ impl Queues {
         Some(Arc::clone(&queues[index]))
     }
 
+    /// Whether a topic has any queue.
+    pub fn has_topic(&self, topic: &str) -> bool {
+        self.read().contains_key(topic)
+    }
+
     /// A queue; one without entries and files where there was none.
     pub fn get_or_create(&self, topic: &str, queue_id: i32) -> Arc<ConsumeQueue> {
         self.get(topic, queue_id).unwrap_or_else(|| {

@@ -106,7 +106,7 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
         .on_blocking(RequestCode::GetAllSubscriptiongroupConfig, admin, topic::get_all_subscription_group_config)
         .on_blocking(RequestCode::GetTopicStatsInfo, admin, topic::get_topic_stats_info)
         .on_blocking(RequestCode::DeleteSubscriptiongroup, admin, topic::delete_subscription_group).changing()
-        .on_blocking(RequestCode::DeleteTopicInBroker, admin, topic::delete_topic_in_broker).changing()
+        .on_async(RequestCode::DeleteTopicInBroker, topic::delete_topic_in_broker).changing()
         .on_blocking(RequestCode::GetConsumerConnectionList, admin, group::get_consumer_connection_list)
         .on_blocking(RequestCode::GetProducerConnectionList, admin, group::get_producer_connection_list)
         .on_blocking(RequestCode::GetConsumeStats, admin, group::get_consume_stats)

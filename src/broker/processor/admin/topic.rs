@@ -15,7 +15,7 @@ use crate::protocol::header::topic::{
 };
 use crate::protocol::response_code::ResponseCode;
 use crate::remoting::{Fault, Request, Response};
-use crate::store;
+use crate::store::Gone;
 
 /// Code 17. Java answers before it applies the change; here the change is saved and, where the name servers
 /// answer in time, registered.
@@ -38,7 +38,11 @@ pub async fn update_and_create_topic(
         topic_filter_type: header.topic_filter_type,
         topic_sys_flag: header.topic_sys_flag.unwrap_or(0),
     };
+    let (topic, is_new) = (config.topic_name.clone(), broker.topics.get(&config.topic_name).is_none());
     broker.topics.update(config).map_err(|error| Fault::new(ResponseCode::SystemError, error.to_string()))?;
+    if is_new {
+        broker.topic_begins(&topic);
+    }
     let state = Arc::clone(&broker);
     let saved = tokio::task::spawn_blocking(move || state.topics.persist()).await;
     saved.map_err(not_saved)?.map_err(not_saved)?;
@@ -46,23 +50,30 @@ pub async fn update_and_create_topic(
     Ok(Response::ok())
 }
 
-/// Code 215. Name servers are not told, as in Java: `mqadmin` does that itself.
-pub fn delete_topic_in_broker(
-    broker: &Arc<Broker>,
+/// Code 215. Name servers do not forget a topic by a registration, as in Java: `mqadmin` tells them (216). By then none may be
+/// on its way that still has the topic.
+pub async fn delete_topic_in_broker(
+    broker: Arc<Broker>,
     request: Request<DeleteTopicRequestHeader>,
 ) -> Result<Response, Fault> {
-    let topic = &request.header.topic;
+    let state = Arc::clone(&broker);
+    let deleted = tokio::task::spawn_blocking(move || delete_topic(&state, &request.header.topic)).await;
+    deleted.map_err(|error| Fault::new(ResponseCode::SystemError, error.to_string()))??;
+    broker.registered().await;
+    Ok(Response::ok())
+}
+
+fn delete_topic(broker: &Broker, topic: &str) -> Result<(), Fault> {
     // The settings first: what is deleted must not be made again by a send that still finds them.
     broker.topics.delete(topic);
     broker.topics.persist().map_err(not_saved)?;
-    broker.store.delete_topic(topic).map_err(|error| {
-        tracing::error!(topic, %error, "queues of a deleted topic are left over");
-        Fault::new(ResponseCode::SystemError, error.to_string())
-    })?;
+    let gone = broker.store.delete_topic(topic);
     // They would count for a topic that is made again under this name and begins at 0.
     broker.offsets.remove_topic(topic);
     broker.statistics.forget_topic(topic);
-    Ok(Response::ok())
+    // Also of queues that have had no message yet.
+    broker.holds.queues_gone(|of_topic, _| of_topic == topic);
+    gone.error.map_or(Ok(()), |error| Err(Fault::new(ResponseCode::SystemError, error.to_string())))
 }
 
 /// Code 306.
@@ -70,26 +81,21 @@ pub fn clean_expired_consume_queue(
     broker: &Arc<Broker>,
     request: Request<NoHeader>,
 ) -> Result<Response, Fault> {
-    cleaned(&request, "consume queues without messages deleted", broker.store.clean_expired_queues())
+    cleaned(broker, &request, "consume queues without messages deleted", broker.store.clean_expired_queues())
 }
 
 /// Code 316.
 pub fn clean_unused_topic(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<Response, Fault> {
     let is_known = |topic: &str| broker.topics.get(topic).is_some();
-    cleaned(&request, "consume queues of unknown topics deleted", broker.store.clean_unused_topics(is_known))
+    let gone = broker.store.clean_unused_topics(is_known);
+    cleaned(broker, &request, "consume queues of unknown topics deleted", gone)
 }
 
-fn cleaned(
-    request: &Request<NoHeader>,
-    what: &str,
-    result: Result<usize, store::Error>,
-) -> Result<Response, Fault> {
-    let queues = result.map_err(|error| {
-        tracing::error!(%error, "consume queues are left over");
-        Fault::new(ResponseCode::SystemError, error.to_string())
-    })?;
-    tracing::info!(remote = %request.peer.remote(), queues, "{what}");
-    Ok(Response::ok())
+fn cleaned(broker: &Broker, request: &Request<NoHeader>, what: &str, gone: Gone) -> Result<Response, Fault> {
+    broker.queues_gone(&gone);
+    tracing::info!(remote = %request.peer.remote(), queues = gone.queues.len(), "{what}");
+    gone.error
+        .map_or(Ok(Response::ok()), |error| Err(Fault::new(ResponseCode::SystemError, error.to_string())))
 }
 
 /// Code 21.
