@@ -146,7 +146,9 @@ fn live_and_die(fixture: &Fixture, client: &mut Client, names: &mut Client, roun
     }
     for ((queue_id, offset), body) in &acknowledged {
         // Entries are made behind the replies.
-        let answer = pull(client, "T", *queue_id, *offset, "1", HELD_MS);
+        let store = &fixture.running().broker().store;
+        until("the entry to be made", || store.max_offset("T", *queue_id as i32) > *offset);
+        let answer = pull(client, "T", *queue_id, *offset, "1", "0");
         let found: Vec<_> = messages(&answer.body).map(Result::unwrap).collect();
         let found: Vec<_> = found.iter().map(|it| (it.queue_offset, it.body)).collect();
         assert_eq!(found, [(*offset, body.as_bytes())], "round {round} queue {queue_id}: {}", answer.code);
