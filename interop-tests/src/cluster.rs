@@ -1,5 +1,5 @@
-//! One name server and one broker, or two, or a master and its slave, on free ports of loopback: stock Java, ours, or one
-//! of each. Both kinds take the same settings and answer the same questions, so a test names the kind and is otherwise
+//! One name server and one broker, or two, each with or without a slave of the first, on free ports of loopback: stock
+//! Java, ours, or one of each. Both kinds take the same settings and answer the same questions, so a test names the kind and is otherwise
 //! the same. A broker can be stopped or killed and started again on its port and its data directory, as either kind.
 
 use std::collections::BTreeSet;
@@ -130,7 +130,7 @@ pub struct Cluster {
     pub broker_addr: SocketAddr,
     /// Of the first broker.
     pub store: PathBuf,
-    /// The broker, or both; [`MASTER`] and [`SLAVE`].
+    /// The broker, then its slave, then the second broker: [`MASTER`], [`SLAVE`] where there is one.
     pub brokers: Vec<Broker>,
     plan: Plan,
     home: TempDir,
@@ -167,12 +167,12 @@ impl Cluster {
         let namesrv_port = free_port(0, 0);
         let store = plan.store.clone().unwrap_or_else(|| home.path().join("store"));
         let mut brokers = vec![Broker::at(BROKER_NAME, plan.broker, store.clone())];
+        if let Some(side) = plan.slave {
+            assert!(!plan.standalone, "a slave is a process of its own");
+            brokers.push(Broker::slave_at(side, home.path().join("store-a-s")));
+        }
         if plan.two_brokers {
             brokers.push(Broker::at(SECOND_BROKER_NAME, plan.broker, home.path().join("store-b")));
-        }
-        if let Some(side) = plan.slave {
-            assert!(!plan.two_brokers && !plan.standalone, "a slave is the second broker");
-            brokers.push(Broker::slave_at(side, home.path().join("store-a-s")));
         }
         let mut cluster = Cluster {
             processes: Vec::new(),

@@ -58,6 +58,13 @@ fn client_class_path(version: &str) -> String {
     build(&project, &target, "newer-1.jar", &[&format!("-Dclient.version={version}")])
 }
 
+/// Class path of the tools of another version with the checks of `interop.admin`; builds it first where that is due.
+fn tools_class_path(version: &str) -> String {
+    let project = crate::root().join("interop-tests/tools");
+    let target = project.join("target").join(version);
+    build(&project, &target, "tools-1.jar", &[&format!("-Dtools.version={version}")])
+}
+
 /// Builds a Maven project into `target` unless its jar is newer than its sources: the class path. Test programs may
 /// run at once: one builds.
 fn build(project: &Path, target: &Path, jar: &str, settings: &[&str]) -> String {
@@ -71,7 +78,7 @@ fn build(project: &Path, target: &Path, jar: &str, settings: &[&str]) -> String 
     };
     let built = modified(&target.join(jar));
     if built > SystemTime::UNIX_EPOCH
-        && built > newest(&project.join("src")).max(modified(&project.join("pom.xml")))
+        && built > newest(&sources(project)).max(modified(&project.join("pom.xml")))
         && target.join("classpath").is_file()
     {
         return class_path();
@@ -94,6 +101,12 @@ fn build(project: &Path, target: &Path, jar: &str, settings: &[&str]) -> String 
         assert!(output.status.success(), "mvn package: {}", String::from_utf8_lossy(&output.stdout));
     }
     class_path()
+}
+
+/// `tools` is made of sources of `java`.
+fn sources(project: &Path) -> PathBuf {
+    let own = project.join("src");
+    if own.is_dir() { own } else { project.join("../java/src") }
 }
 
 fn modified(path: &Path) -> SystemTime {
@@ -124,6 +137,11 @@ pub fn command(main: &str, home: &Path) -> Command {
 /// A command that tries the client of another version (`interop-tests/newer`).
 pub fn client_command(version: &str, home: &Path) -> Command {
     with_class_path(&client_class_path(version), "newer.Clients", home)
+}
+
+/// A command that tries the tools of another version (`interop-tests/tools`).
+pub fn tools_command(version: &str, home: &Path) -> Command {
+    with_class_path(&tools_class_path(version), "interop.admin.AdminExt", home)
 }
 
 fn with_class_path(class_path: &str, main: &str, home: &Path) -> Command {

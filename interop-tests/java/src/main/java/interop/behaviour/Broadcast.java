@@ -11,7 +11,7 @@ import org.apache.rocketmq.common.subscription.SubscriptionGroupConfig;
 /** Broadcasting: every member gets every message, and the broker keeps no offsets. */
 final class Broadcast extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 2);
         Seen one = new Seen();

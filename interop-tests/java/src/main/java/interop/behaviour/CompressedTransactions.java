@@ -16,7 +16,7 @@ import org.apache.rocketmq.common.message.MessageExt;
  */
 final class CompressedTransactions extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         String topic = topic("", 1);
         byte[] body = new byte[50_000];
         Arrays.fill(body, (byte) 'x');

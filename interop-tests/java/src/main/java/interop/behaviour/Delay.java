@@ -21,7 +21,7 @@ final class Delay extends Subject {
     private static final long[] LEVELS_MS = {0, 1000, 5000, 10_000};
 
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         String topic = topic("", 2);
         DefaultMQProducer producer = producer();
         Map<String, MessageExt> came = new ConcurrentHashMap<>();

@@ -12,7 +12,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** Messages and offsets looked up. */
 final class Lookup extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 1);
         MessageQueue queue = new MessageQueue(topic, "broker-a", 0);

@@ -14,7 +14,7 @@ final class Offsets extends Subject {
     private MQClientAPIImpl api;
 
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 2);
         for (int i = 0; i < 20; i++) {

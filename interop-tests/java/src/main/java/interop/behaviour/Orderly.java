@@ -21,7 +21,7 @@ import org.apache.rocketmq.common.protocol.body.UnlockBatchRequestBody;
 /** Ordered consumption: each queue in order, by one consumer at a time. */
 final class Orderly extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 4);
         for (int i = 0; i < 100; i++) {

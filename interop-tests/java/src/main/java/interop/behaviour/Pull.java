@@ -12,7 +12,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** Pull consumers: what each look at a queue says, and looks that wait. */
 final class Pull extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 2);
         MessageQueue queue = new MessageQueue(topic, "broker-a", 0);

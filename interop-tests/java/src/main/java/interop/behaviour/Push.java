@@ -10,7 +10,7 @@ import org.apache.rocketmq.common.protocol.body.GroupList;
 /** Push consumers: where they start, what their tags let through, what a restart remembers. */
 final class Push extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 2);
         MessageQueue queue = new MessageQueue(topic, "broker-a", 0);

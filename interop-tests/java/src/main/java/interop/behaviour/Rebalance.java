@@ -11,7 +11,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** Queues shared between the members of a group, as these come and go and as queues are added. */
 final class Rebalance extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 6);
         Seen one = new Seen();

@@ -12,7 +12,7 @@ import org.apache.rocketmq.common.protocol.body.ConsumerRunningInfo;
 /** What the broker passes on to a consumer and back: its running info, and a message to be consumed now. */
 final class Relay extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 2);
         Seen seen = new Seen();

@@ -9,7 +9,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** An operator sets a group's offsets back while it consumes, and asks where its members stand. */
 final class ResetOffset extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 2);
         long before = System.currentTimeMillis() - 1000;

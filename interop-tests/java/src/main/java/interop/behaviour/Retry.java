@@ -16,7 +16,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** Messages that could not be consumed: again later, and at last in the dead-letter queue. */
 final class Retry extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 1);
         Seen once = new Seen();

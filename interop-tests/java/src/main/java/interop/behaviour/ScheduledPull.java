@@ -12,7 +12,7 @@ import org.apache.rocketmq.client.producer.DefaultMQProducer;
 /** MQPullConsumerScheduleService: pulls of its own queues, again and again. */
 final class ScheduledPull extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 4);
         for (int i = 0; i < 40; i++) {

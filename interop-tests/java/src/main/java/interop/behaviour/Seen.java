@@ -13,10 +13,10 @@ import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.common.message.MessageExt;
 
 /** What a push consumer has been given, in the order in which it was. */
-final class Seen implements MessageListenerConcurrently {
-    final List<MessageExt> messages = Collections.synchronizedList(new ArrayList<>());
-    final List<Integer> batches = Collections.synchronizedList(new ArrayList<>());
-    volatile Function<ConsumeConcurrentlyContext, ConsumeConcurrentlyStatus> verdict =
+public final class Seen implements MessageListenerConcurrently {
+    public final List<MessageExt> messages = Collections.synchronizedList(new ArrayList<>());
+    public final List<Integer> batches = Collections.synchronizedList(new ArrayList<>());
+    public volatile Function<ConsumeConcurrentlyContext, ConsumeConcurrentlyStatus> verdict =
         context -> ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
 
     @Override
@@ -27,28 +27,28 @@ final class Seen implements MessageListenerConcurrently {
     }
 
     /** The same as a listener that takes each queue in order. */
-    MessageListenerOrderly orderly() {
+    public MessageListenerOrderly orderly() {
         return (List<MessageExt> given, ConsumeOrderlyContext context) -> {
             messages.addAll(given);
             return ConsumeOrderlyStatus.SUCCESS;
         };
     }
 
-    int size() {
+    public int size() {
         return messages.size();
     }
 
-    List<String> bodies() {
+    public List<String> bodies() {
         synchronized (messages) {
             return Subject.bodies(messages);
         }
     }
 
-    boolean has(String body) {
+    public boolean has(String body) {
         return bodies().contains(body);
     }
 
-    MessageExt last() {
+    public MessageExt last() {
         synchronized (messages) {
             return messages.get(messages.size() - 1);
         }

@@ -17,7 +17,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** Every way of sending, and what is refused. */
 final class Send extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         DefaultMQPullConsumer reader = pull(group("Reader"));
         String topic = topic("", 4);

@@ -10,7 +10,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** SQL92 filters. */
 final class Sql extends Subject {
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         DefaultMQProducer producer = producer();
         String topic = topic("", 2);
         Seen numbers = filtered("Numbers", topic, "n > 3 AND n <= 7");

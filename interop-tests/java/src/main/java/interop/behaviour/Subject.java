@@ -33,31 +33,31 @@ import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
  * One feature of the 4.3.0 clients, looked at from an application: it makes its own topics and groups, checks what it
  * sees, and prints each check as a line of JSON. It runs in a thread of its own beside the others.
  */
-abstract class Subject {
+public abstract class Subject {
     /** Waits are for things that happen at once or within seconds; only a broken broker takes so long. */
-    static final long WAIT_MS = 60_000;
+    protected static final long WAIT_MS = 60_000;
     private static final AtomicInteger INSTANCES = new AtomicInteger();
 
-    final String name = getClass().getSimpleName();
-    Servers servers;
+    public final String name = getClass().getSimpleName();
+    protected Servers servers;
     private final Deque<AutoCloseable> open = new ArrayDeque<>();
 
     /** Where the cluster is. */
-    static final class Servers {
-        final String namesrv;
-        final String broker;
-        final DefaultMQAdminExt admin;
+    public static class Servers {
+        public final String namesrv;
+        public final String broker;
+        public final DefaultMQAdminExt admin;
 
-        Servers(String namesrv, String broker, DefaultMQAdminExt admin) {
+        public Servers(String namesrv, String broker, DefaultMQAdminExt admin) {
             this.namesrv = namesrv;
             this.broker = broker;
             this.admin = admin;
         }
     }
 
-    abstract void look() throws Exception;
+    protected abstract void look() throws Exception;
 
-    final void run(Servers cluster) {
+    public final void run(Servers cluster) {
         servers = cluster;
         try {
             look();
@@ -87,17 +87,17 @@ abstract class Subject {
         }
     }
 
-    final void check(String what, boolean ok, Object detail) {
+    protected final void check(String what, boolean ok, Object detail) {
         print(what, ok, detail);
     }
 
-    final void equal(String what, Object expected, Object actual) {
+    protected final void equal(String what, Object expected, Object actual) {
         boolean ok = Objects.equals(expected, actual);
         print(what, ok, ok ? actual : "expected " + expected + ", found " + actual);
     }
 
     /** Sorted texts: an order that nobody promised must not matter. */
-    final void same(String what, Collection<String> expected, Collection<String> actual) {
+    protected final void same(String what, Collection<String> expected, Collection<String> actual) {
         List<String> left = new ArrayList<>(expected);
         List<String> right = new ArrayList<>(actual);
         left.sort(null);
@@ -105,7 +105,7 @@ abstract class Subject {
         equal(what, left, right);
     }
 
-    final boolean comes(BooleanSupplier what) throws InterruptedException {
+    protected final boolean comes(BooleanSupplier what) throws InterruptedException {
         long end = System.currentTimeMillis() + WAIT_MS;
         while (!what.getAsBoolean()) {
             if (System.currentTimeMillis() > end) {
@@ -116,16 +116,16 @@ abstract class Subject {
         return true;
     }
 
-    final void await(String what, BooleanSupplier event) throws InterruptedException {
+    protected final void await(String what, BooleanSupplier event) throws InterruptedException {
         check(what, comes(event), "within " + WAIT_MS + " ms");
     }
 
-    interface Attempt {
+    public interface Attempt {
         void run() throws Exception;
     }
 
     /** The code of the exception that an attempt ends with; 0: none, -1: of another kind. */
-    static int code(Attempt attempt) throws Exception {
+    protected static int code(Attempt attempt) throws Exception {
         try {
             attempt.run();
             return 0;
@@ -140,11 +140,11 @@ abstract class Subject {
     }
 
     /** A topic of this subject's own. */
-    final String topic(String suffix, int queues) throws Exception {
+    protected final String topic(String suffix, int queues) throws Exception {
         return topic(suffix, queues, 6);
     }
 
-    final String topic(String suffix, int queues, int perm) throws Exception {
+    protected final String topic(String suffix, int queues, int perm) throws Exception {
         String topic = name + suffix;
         TopicConfig config = new TopicConfig(topic, queues, queues, perm);
         servers.admin.createAndUpdateTopicConfig(servers.broker, config);
@@ -155,7 +155,7 @@ abstract class Subject {
         return topic;
     }
 
-    final boolean hasRoute(String topic) {
+    protected final boolean hasRoute(String topic) {
         try {
             return !servers.admin.examineTopicRouteInfo(topic).getQueueDatas().isEmpty();
         } catch (Exception e) {
@@ -163,11 +163,11 @@ abstract class Subject {
         }
     }
 
-    final String group(String suffix) {
+    protected final String group(String suffix) {
         return "g" + name + suffix;
     }
 
-    final <T extends ClientConfig> T configured(T client) {
+    protected final <T extends ClientConfig> T configured(T client) {
         client.setNamesrvAddr(servers.namesrv);
         client.setInstanceName(name + INSTANCES.incrementAndGet());
         client.setHeartbeatBrokerInterval(1000);
@@ -176,12 +176,12 @@ abstract class Subject {
         return client;
     }
 
-    final <T extends AutoCloseable> T closing(T what) {
+    protected final <T extends AutoCloseable> T closing(T what) {
         open.push(what);
         return what;
     }
 
-    final DefaultMQProducer producer() throws Exception {
+    protected final DefaultMQProducer producer() throws Exception {
         DefaultMQProducer producer = configured(new DefaultMQProducer(group("Producer")));
         producer.setSendMsgTimeout(30_000);
         producer.start();
@@ -189,28 +189,28 @@ abstract class Subject {
         return producer;
     }
 
-    final DefaultMQPushConsumer push(String group) {
+    protected final DefaultMQPushConsumer push(String group) {
         DefaultMQPushConsumer consumer = configured(new DefaultMQPushConsumer(group));
         closing(consumer::shutdown);
         return consumer;
     }
 
-    final DefaultMQPullConsumer pull(String group) throws Exception {
+    protected final DefaultMQPullConsumer pull(String group) throws Exception {
         DefaultMQPullConsumer consumer = configured(new DefaultMQPullConsumer(group));
         consumer.start();
         closing(consumer::shutdown);
         return consumer;
     }
 
-    static Message message(String topic, String tag, String key, String body) {
+    protected static Message message(String topic, String tag, String key, String body) {
         return new Message(topic, tag, key, body.getBytes(StandardCharsets.UTF_8));
     }
 
-    static String body(Message message) {
+    protected static String body(Message message) {
         return new String(message.getBody(), StandardCharsets.UTF_8);
     }
 
-    static List<String> bodies(Collection<? extends Message> messages) {
+    protected static List<String> bodies(Collection<? extends Message> messages) {
         List<String> bodies = new ArrayList<>();
         for (Message message : messages) {
             bodies.add(body(message));
@@ -218,11 +218,11 @@ abstract class Subject {
         return bodies;
     }
 
-    static List<String> list(String... texts) {
+    protected static List<String> list(String... texts) {
         return Arrays.asList(texts);
     }
 
-    static List<String> numbered(String prefix, int from, int to) {
+    protected static List<String> numbered(String prefix, int from, int to) {
         List<String> texts = new ArrayList<>();
         for (int i = from; i < to; i++) {
             texts.add(prefix + i);
@@ -231,7 +231,7 @@ abstract class Subject {
     }
 
     /** A queue's end: messages have their place in it only soon after they were taken. */
-    final boolean reaches(MQAdmin client, MessageQueue queue, long offset) throws InterruptedException {
+    protected final boolean reaches(MQAdmin client, MessageQueue queue, long offset) throws InterruptedException {
         return comes(() -> {
             try {
                 return client.maxOffset(queue) >= offset;
@@ -242,7 +242,7 @@ abstract class Subject {
     }
 
     /** Everything that a queue has, by a pull, as soon as that is so much. */
-    final List<MessageExt> all(DefaultMQPullConsumer consumer, MessageQueue queue, long atLeast) throws Exception {
+    protected final List<MessageExt> all(DefaultMQPullConsumer consumer, MessageQueue queue, long atLeast) throws Exception {
         reaches(consumer, queue, atLeast);
         List<MessageExt> messages = new ArrayList<>();
         long offset = consumer.minOffset(queue);

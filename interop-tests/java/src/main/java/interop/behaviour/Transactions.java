@@ -23,7 +23,7 @@ final class Transactions extends Subject {
     private final Map<String, String> askedOf = new ConcurrentHashMap<>();
 
     @Override
-    void look() throws Exception {
+    protected void look() throws Exception {
         String topic = topic("", 2);
         Map<String, MessageExt> came = new ConcurrentHashMap<>();
         List<String> order = Collections.synchronizedList(new ArrayList<>());

@@ -1,0 +1,53 @@
+package interop.admin;
+
+import interop.behaviour.Subject;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
+
+/**
+ * AdminExt NAMESRV BROKER-A BROKER-B SLAVE-OF-A [SUBJECT...]: calls every method of the stock admin client of the class
+ * path, and all that consoles call, on a running cluster; all subjects, or those named. Prints a line of JSON for each
+ * check.
+ */
+public final class AdminExt {
+    private static final int THREADS = 6;
+
+    private AdminExt() {
+    }
+
+    public static void main(String[] args) throws Exception {
+        DefaultMQAdminExt admin = AdminSubject.admin(args[0]);
+        Brokers brokers = new Brokers(args[0], args[1], args[2], args[3], admin);
+        List<String> named = Arrays.asList(args).subList(4, args.length);
+        // The slow ones first.
+        List<Subject> together = Arrays.asList(
+            new Statistics(), new Consumers(), new Offline(), new Messages(), new Console(), new Resets(), new DeadLetters(),
+            new Producers(), new Topics(), new Groups(), new Configs(), new Cluster());
+        // What these do concerns the whole cluster.
+        List<Subject> alone = Arrays.asList(new Cleaning(), new Wiping());
+        ExecutorService threads = Executors.newFixedThreadPool(THREADS);
+        for (Subject subject : together) {
+            if (named.isEmpty() || named.contains(subject.name)) {
+                threads.execute(() -> subject.run(brokers));
+            }
+        }
+        threads.shutdown();
+        threads.awaitTermination(10, TimeUnit.MINUTES);
+        List<Subject> last = new ArrayList<>(alone);
+        if (named.isEmpty()) {
+            last.add(new Coverage());
+        }
+        for (Subject subject : last) {
+            if (named.isEmpty() || named.contains(subject.name)) {
+                subject.run(brokers);
+            }
+        }
+        admin.shutdown();
+        System.exit(0);
+    }
+}

@@ -1,0 +1,83 @@
+//! Every method of the stock admin client (`DefaultMQAdminExt`), and all that rocketmq-console calls, on two masters and
+//! a slave with live clients: against Java's servers, which proves the checks right, and against ours. The same with
+//! the tools that consoles contain. The checks are `interop.admin` in `interop-tests/java`.
+
+use std::time::Duration;
+
+use interop_tests::cluster::{Cluster, Plan, SLAVE, Side, turn};
+use interop_tests::{java, process};
+
+/// A minute's statistics need two samples, which are taken every ten seconds.
+const LIMIT: Duration = Duration::from_secs(240);
+const MAIN: &str = "interop.admin.AdminExt";
+/// A subject that ends early must not look like one that passed.
+const CHECKS_LEAST: usize = 400;
+
+fn check(side: Side, version: Option<&str>) {
+    let _turn = turn();
+    let mut cluster = Cluster::start(&Plan::of(side, side).two_brokers().with_slave(side));
+    cluster.start_at(SLAVE);
+    let home = tempfile::tempdir().expect("a home for the JVM");
+    let mut command = match version {
+        None => java::command(MAIN, home.path()),
+        Some(version) => java::tools_command(version, home.path()),
+    };
+    command.arg(cluster.namesrv_addr.to_string());
+    let masters = cluster.masters();
+    for broker in masters.iter().chain([&cluster.brokers[SLAVE]]) {
+        command.arg(broker.addr.to_string());
+    }
+    // To look at a few: ADMIN="Topics Consumers".
+    let named = std::env::var("ADMIN").unwrap_or_default();
+    command.args(named.split_whitespace());
+    let output = process::run("admin", command, None, LIMIT);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let lines = java::lines(&printed);
+    let failed: Vec<String> =
+        lines.iter().filter(|line| line["ok"] != true).map(|line| line.to_string()).collect();
+    let version = version.unwrap_or("4.3.0");
+    println!("tools {version}, {side:?}: {} checks, {} failed", lines.len(), failed.len());
+    assert!(
+        output.status.success() && failed.is_empty(),
+        "tools {version}, {side:?}: {} of {} checks failed:\n{}\n{}\nservers:\n{}",
+        failed.len(),
+        lines.len(),
+        failed.join("\n"),
+        String::from_utf8_lossy(&output.stderr),
+        cluster.printed()
+    );
+    assert!(!named.is_empty() || lines.len() >= CHECKS_LEAST, "only {} checks", lines.len());
+    cluster.stop();
+}
+
+#[test]
+fn java() {
+    check(Side::Java, None);
+}
+
+#[test]
+fn ours() {
+    check(Side::Ours, None);
+}
+
+/// Of rocketmq-console 1.0.1.
+#[test]
+fn java_tools_4_4_0() {
+    check(Side::Java, Some("4.4.0"));
+}
+
+#[test]
+fn tools_4_4_0() {
+    check(Side::Ours, Some("4.4.0"));
+}
+
+/// Of rocketmq-console 2.0.0.
+#[test]
+fn java_tools_4_9_0() {
+    check(Side::Java, Some("4.9.0"));
+}
+
+#[test]
+fn tools_4_9_0() {
+    check(Side::Ours, Some("4.9.0"));
+}
