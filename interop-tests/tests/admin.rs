@@ -36,6 +36,8 @@ fn check(side: Side, version: Option<&str>) {
     let failed: Vec<String> =
         lines.iter().filter(|line| line["ok"] != true).map(|line| line.to_string()).collect();
     let version = version.unwrap_or("4.3.0");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    println!("{}", errors.lines().filter(|it| it.ends_with(" ms")).collect::<Vec<_>>().join(", "));
     println!("tools {version}, {side:?}: {} checks, {} failed", lines.len(), failed.len());
     assert!(
         output.status.success() && failed.is_empty(),
@@ -43,7 +45,7 @@ fn check(side: Side, version: Option<&str>) {
         failed.len(),
         lines.len(),
         failed.join("\n"),
-        String::from_utf8_lossy(&output.stderr),
+        errors,
         cluster.printed()
     );
     assert!(!named.is_empty() || lines.len() >= CHECKS_LEAST, "only {} checks", lines.len());

@@ -24,16 +24,16 @@ public final class AdminExt {
         DefaultMQAdminExt admin = AdminSubject.admin(args[0]);
         Brokers brokers = new Brokers(args[0], args[1], args[2], args[3], admin);
         List<String> named = Arrays.asList(args).subList(4, args.length);
-        // The slow ones first.
+        // Those first that wait for something.
         List<Subject> together = Arrays.asList(
-            new Statistics(), new Consumers(), new Offline(), new Messages(), new Console(), new Resets(), new DeadLetters(),
-            new Producers(), new Topics(), new Groups(), new Configs(), new Cluster());
+            new Cluster(), new Statistics(), new Consumers(), new Offline(), new Messages(), new Console(), new Resets(), new DeadLetters(),
+            new Producers(), new Topics(), new Groups(), new Configs());
         // What these do concerns the whole cluster.
         List<Subject> alone = Arrays.asList(new Cleaning(), new Wiping());
         ExecutorService threads = Executors.newFixedThreadPool(THREADS);
         for (Subject subject : together) {
             if (named.isEmpty() || named.contains(subject.name)) {
-                threads.execute(() -> subject.run(brokers));
+                threads.execute(() -> timed(subject, brokers));
             }
         }
         threads.shutdown();
@@ -44,10 +44,17 @@ public final class AdminExt {
         }
         for (Subject subject : last) {
             if (named.isEmpty() || named.contains(subject.name)) {
-                subject.run(brokers);
+                timed(subject, brokers);
             }
         }
         admin.shutdown();
         System.exit(0);
+    }
+
+    /** Says on standard error how long it took. */
+    private static void timed(Subject subject, Brokers brokers) {
+        long start = System.currentTimeMillis();
+        subject.run(brokers);
+        System.err.println(subject.name + ": " + (System.currentTimeMillis() - start) + " ms");
     }
 }

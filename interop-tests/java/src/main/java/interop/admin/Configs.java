@@ -9,9 +9,9 @@ import java.util.Properties;
 final class Configs extends AdminSubject {
     @Override
     void call() throws Exception {
-        broker();
-        nameServer();
-        keys();
+        part(this::broker);
+        part(this::nameServer);
+        part(this::keys);
     }
 
     private static Properties one(String key, String value) {

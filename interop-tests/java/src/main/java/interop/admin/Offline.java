@@ -19,9 +19,9 @@ final class Offline extends AdminSubject {
         live.endConsumer();
         live.send(5, 7);
         awaits("messages are there", () -> admin.maxOffset(new MessageQueue(live.topic, "broker-b", 1)) == 7);
-        seen();
-        reset();
-        neverConsumed();
+        part(this::seen);
+        part(this::reset);
+        part(this::neverConsumed);
     }
 
     private void seen() throws Exception {
@@ -88,7 +88,8 @@ final class Offline extends AdminSubject {
             admin.createAndUpdateTopicConfig(broker, config("%RETRY%" + group, 1));
         }
         awaits("never: known as a group", () -> queues("%RETRY%" + group).size() == 2);
-        fails("never: no offsets", CONSUMER_NOT_ONLINE, () -> admin.examineConsumeStats(group, topic));
+        fails("never: no offsets", CONSUMER_NOT_ONLINE, () -> admin.examineConsumeStats(group));
+        equal("never: of a topic that is named, 0", everywhere(0), committed(group, topic));
         fails("never: by its members", SYSTEM_ERROR, () -> admin.resetOffsetByTimestamp(topic, group, -1, true));
         equal("never: at the brokers", every("1 0 1 1"), rows(admin.resetOffsetByTimestampOld(group, topic, -1, true)));
         equal("never: now it has offsets", everywhere(1), committed(group, topic));
