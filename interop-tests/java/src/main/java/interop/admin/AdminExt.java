@@ -23,6 +23,12 @@ public final class AdminExt {
     public static void main(String[] args) throws Exception {
         DefaultMQAdminExt admin = AdminSubject.admin(args[0]);
         Brokers brokers = new Brokers(args[0], args[1], args[2], args[3], admin);
+        // Before threads share it: a client of 4.4 closes a connection that another thread has just made.
+        admin.examineBrokerClusterInfo();
+        for (String broker : Arrays.asList(args).subList(1, 4)) {
+            admin.getBrokerConfig(broker);
+            admin.fetchBrokerRuntimeStats(broker);
+        }
         List<String> named = Arrays.asList(args).subList(4, args.length);
         // Those first that wait for something.
         List<Subject> together = Arrays.asList(
