@@ -15,25 +15,37 @@ import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
  * check.
  */
 public final class AdminExt {
-    private static final int THREADS = 6;
+    private static final int THREADS = 8;
 
     private AdminExt() {
     }
 
-    public static void main(String[] args) throws Exception {
+    public static void main(String[] args) {
+        int status = 1;
+        try {
+            run(args);
+            status = 0;
+        } catch (Exception e) {
+            e.printStackTrace();
+        }
+        // Not all of the clients' threads would let it end.
+        System.exit(status);
+    }
+
+    private static void run(String[] args) throws Exception {
         DefaultMQAdminExt admin = AdminSubject.admin(args[0]);
         Brokers brokers = new Brokers(args[0], args[1], args[2], args[3], admin);
-        // Before threads share it: a client of 4.4 closes a connection that another thread has just made.
+        // Before threads share it: the client closes a connection that another thread has just made.
         admin.examineBrokerClusterInfo();
         for (String broker : Arrays.asList(args).subList(1, 4)) {
             admin.getBrokerConfig(broker);
-            admin.fetchBrokerRuntimeStats(broker);
+            admin.getAllSubscriptionGroup(broker, 5000);
         }
         List<String> named = Arrays.asList(args).subList(4, args.length);
         // Those first that wait for something.
         List<Subject> together = Arrays.asList(
-            new Cluster(), new Statistics(), new Consumers(), new Offline(), new Messages(), new Console(), new Resets(), new DeadLetters(),
-            new Producers(), new Topics(), new Groups(), new Configs());
+            new Cluster(), new Statistics(), new Members(), new Consumers(), new Offline(), new Messages(), new Console(), new Resets(), new DeadLetters(),
+            new Producers(), new Topics(), new Groups(), new Configs(), new Refusals(), new Defaults());
         // What these do concerns the whole cluster.
         List<Subject> alone = Arrays.asList(new Cleaning(), new Wiping());
         ExecutorService threads = Executors.newFixedThreadPool(THREADS);
@@ -54,7 +66,6 @@ public final class AdminExt {
             }
         }
         admin.shutdown();
-        System.exit(0);
     }
 
     /** Says on standard error how long it took. */
