@@ -8,10 +8,10 @@ use interop_tests::cluster::{Cluster, Plan, SLAVE, Side, turn};
 use interop_tests::{java, process};
 
 /// A minute's statistics need two samples, which are taken every ten seconds.
-const LIMIT: Duration = Duration::from_secs(240);
+const LIMIT: Duration = Duration::from_secs(150);
 const MAIN: &str = "interop.admin.AdminExt";
 /// A subject that ends early must not look like one that passed.
-const CHECKS_LEAST: usize = 400;
+const CHECKS_LEAST: usize = 650;
 
 fn check(side: Side, version: Option<&str>) {
     let _turn = turn();
@@ -30,6 +30,9 @@ fn check(side: Side, version: Option<&str>) {
     // To look at a few: ADMIN="Topics Consumers".
     let named = std::env::var("ADMIN").unwrap_or_default();
     command.args(named.split_whitespace());
+    if side == Side::Ours {
+        command.arg("beyond-java");
+    }
     let output = process::run("admin", command, None, LIMIT);
     let printed = String::from_utf8_lossy(&output.stdout);
     let lines = java::lines(&printed);

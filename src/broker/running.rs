@@ -255,13 +255,16 @@ fn bloom_filter(config: &BrokerConfig) -> BloomFilter {
 }
 
 fn assemble(
-    configs: Configs,
+    mut configs: Configs,
     tables: Tables,
     notes: Arc<Notes>,
     clock: Clock,
     port: u16,
     ha_port: u16,
 ) -> Result<Broker, StartError> {
+    // Told as a setting (26), as Java does.
+    configs.store.bit_map_length_consume_queue_ext =
+        i32::try_from(bloom_filter(&configs.broker).bits()).unwrap_or(i32::MAX);
     let config = configs.broker.clone();
     let identity = Identity {
         cluster_name: config.broker_cluster_name.clone(),

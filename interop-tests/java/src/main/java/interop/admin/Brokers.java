@@ -14,12 +14,14 @@ import org.apache.rocketmq.tools.admin.MQAdminExt;
 final class Brokers extends Subject.Servers {
     final String second;
     final String slave;
+    final boolean isBeyondJava;
     private final Set<String> called = new ConcurrentSkipListSet<>();
 
-    Brokers(String namesrv, String first, String second, String slave, DefaultMQAdminExt admin) {
+    Brokers(String namesrv, String first, String second, String slave, DefaultMQAdminExt admin, boolean isBeyondJava) {
         super(namesrv, first, admin);
         this.second = second;
         this.slave = slave;
+        this.isBeyondJava = isBeyondJava;
     }
 
     /** The same client, whose calls are written down. */
