@@ -2,10 +2,11 @@
 //! a slave with live clients: against Java's servers, which proves the checks right, and against ours. The same with
 //! the tools that consoles contain. The checks are `interop.admin` in `interop-tests/java`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use interop_tests::cluster::{Cluster, Plan, SLAVE, Side, turn};
-use interop_tests::{java, process};
+use interop_tests::{java, process, rpc};
 
 /// A minute's statistics need two samples, which are taken every ten seconds.
 const LIMIT: Duration = Duration::from_secs(150);
@@ -13,9 +14,25 @@ const MAIN: &str = "interop.admin.AdminExt";
 /// A subject that ends early must not look like one that passed.
 const CHECKS_LEAST: usize = 650;
 
+/// Topics of subjects that look at the slave, and their queues.
+const EARLY_TOPICS: [(&str, &str); 2] = [("ClusterEarly", "3"), ("Refusals", "2")];
+
+fn create_topic(broker: SocketAddr, topic: &str, queues: &str) {
+    let fields = serde_json::json!({
+        "topic": topic, "defaultTopic": "", "readQueueNums": queues, "writeQueueNums": queues, "perm": "6",
+        "topicFilterType": "SINGLE_TAG", "topicSysFlag": "0", "order": "false",
+    });
+    let answer = rpc::ask(broker, rpc::UPDATE_AND_CREATE_TOPIC, fields).expect("the broker answers");
+    assert_eq!(answer.code, 0, "{}", String::from_utf8_lossy(&answer.body));
+}
+
 fn check(side: Side, version: Option<&str>) {
     let _turn = turn();
     let mut cluster = Cluster::start(&Plan::of(side, side).two_brokers().with_slave(side));
+    // Java's slave asks for its master's topics 10 s after its start, and then once a minute.
+    for (topic, queues) in EARLY_TOPICS {
+        create_topic(cluster.broker_addr, topic, queues);
+    }
     cluster.start_at(SLAVE);
     let home = tempfile::tempdir().expect("a home for the JVM");
     let mut command = match version {

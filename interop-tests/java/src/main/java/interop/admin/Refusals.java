@@ -73,7 +73,7 @@ final class Refusals extends AdminSubject {
         equal("unknown group: where members stand", "1", code(() -> api.invokeBrokerToGetConsumerStatus(cluster.broker, "SELF_TEST_TOPIC", none, "", MS)) + "");
         equal("unknown group: running info", "1 The Consumer <" + none + "> <nobody> not online", told(() -> api.getConsumerRunningInfo(cluster.broker, none, "nobody", false, MS)));
         equal("unknown group: consumed directly", "1 The Consumer <" + none + "> <nobody> not online", told(() -> api.consumeMessageDirectly(cluster.broker, none, "nobody", sent.getOffsetMsgId(), MS)));
-        equal("unknown group: deleted", "0", told(() -> api.deleteSubscriptionGroup(cluster.broker, none, MS)));
+        equal("unknown group: deleted", "0", told(() -> admin.deleteSubscriptionGroup(cluster.broker, none)));
         equal("unknown group: cloned", "0", told(() -> api.cloneGroupOffset(cluster.broker, none, group("Other"), "SELF_TEST_TOPIC", false, MS)));
         equal("unknown group: nothing was cloned", "[]", api.queryTopicConsumeByWho(cluster.broker, "SELF_TEST_TOPIC", MS).getGroupList().stream().filter(it -> it.startsWith(group(""))).sorted()
             .collect(java.util.stream.Collectors.toList()).toString());
@@ -88,7 +88,7 @@ final class Refusals extends AdminSubject {
         equal("a topic that a live group does not consume: cloned", "0", told(() -> api.cloneGroupOffset(cluster.broker, live.group, group("Copy"), topic, false, MS)));
         equal("a topic that a live group does not consume: nothing was cloned", "[]", api.queryTopicConsumeByWho(cluster.broker, topic, MS).getGroupList().toString());
         // A group deleted under its members is made again by their next heartbeat.
-        api.deleteSubscriptionGroup(cluster.broker, live.group, MS);
+        admin.deleteSubscriptionGroup(cluster.broker, live.group);
         awaits("a live group deleted: made again", () -> admin.getAllSubscriptionGroup(cluster.broker, MS).getSubscriptionGroupTable().containsKey(live.group));
         live.consumer.shutdown();
         awaits("nobody left: reset", () -> told(() -> api.invokeBrokerToResetOffset(cluster.broker, live.topic, live.group, 1000, true, MS))
