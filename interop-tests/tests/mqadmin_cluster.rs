@@ -22,7 +22,8 @@ fn prepare(cluster: &Cluster) -> Helper {
         answer.is_ok_and(|it| it.code == 0)
     });
     live::create_topic(cluster, TOPIC, 1);
-    let sent = ours(cluster, &["sendMessage", "-t", TOPIC, "-p", "body"]);
+    // To the broker that is asked below.
+    let sent = ours(cluster, &["sendMessage", "-t", TOPIC, "-p", "body", "-b", BROKER_NAME, "-i", "0"]);
     assert!(sent.text.contains("SEND_OK"), "{}{:?}", sent.text, sent.failed);
     let consumer = Helper::start("Offsets", &["consume", &cluster.namesrv_addr.to_string(), GROUP, TOPIC]);
     live::until("the consumer to have committed", || {
