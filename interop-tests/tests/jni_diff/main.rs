@@ -11,4 +11,5 @@ mod items;
 mod messages;
 mod oracle;
 mod random;
+mod replies;
 mod texts;
