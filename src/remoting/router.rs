@@ -266,7 +266,8 @@ impl Changes {
 /// What a request is about, as far as a log line goes.
 fn subject(command: &Command) -> String {
     const MOST_CHARS: usize = 500;
-    let fields = command.ext.iter().flat_map(|ext| ext.iter());
+    // A signature is nobody's business but the checker's.
+    let fields = command.ext.iter().flat_map(|ext| ext.iter()).filter(|(name, _)| *name != "Signature");
     let mut text = fields.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
     if !command.body.is_empty() {
         let body = String::from_utf8_lossy(&command.body[..command.body.len().min(MOST_CHARS)]);
