@@ -1,4 +1,4 @@
-//! `rocketmq admin`: the commands of mqadmin with their options, columns and texts, and [`options::OURS`] besides. Java:
+//! `rocketmq admin`: the commands of mqadmin with their options, columns and texts, and `options::OURS` besides. Java:
 //! `MQAdminStartup` and the classes of `tools.command`. Where Java prints an exception and ends with 0, one line on standard
 //! error says what failed and where, and the program ends with 1.
 
