@@ -9,6 +9,7 @@
 //! | [`remoting`] | the transport: frames, connections, servers, clients; knows no request code's meaning |
 //! | [`store`] | bytes on disk: commit log, consume queues, recovery; opens no socket and never awaits |
 //! | [`ha`] | replication of the commit log between brokers |
+//! | [`http`] | a port to watch a server by: metrics, health, a page |
 //! | [`inspect`] | a data directory looked at from outside |
 //! | [`filter`] | SQL92 message filters: expressions over properties |
 //! | [`client`] | calls we make to others |
@@ -26,6 +27,7 @@ pub mod config;
 pub mod example;
 pub mod filter;
 pub mod ha;
+pub mod http;
 pub mod inspect;
 pub mod logging;
 pub mod namesrv;

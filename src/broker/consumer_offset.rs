@@ -168,6 +168,23 @@ impl ConsumerOffsets {
             .collect()
     }
 
+    /// Up to so many pairs of a group and a topic, with the group's offsets, and how many more there are. `look` is called
+    /// without the table's lock.
+    pub fn for_each(&self, max: usize, mut look: impl FnMut(&str, &str, &BTreeMap<i32, i64>)) -> usize {
+        let groups = self.read();
+        let pairs = groups.iter().flat_map(|(group, topics)| {
+            topics.iter().map(|(topic, queues)| (group.clone(), topic.clone(), Arc::clone(queues)))
+        });
+        let known: Vec<(String, String, Queues)> = pairs.take(max).collect();
+        let in_all: usize = groups.values().map(HashMap::len).sum();
+        drop(groups);
+        for (group, topic, queues) in &known {
+            let by_queue = lock(queues).by_queue.clone();
+            look(group, topic, &by_queue);
+        }
+        in_all - known.len()
+    }
+
     /// Each queue's lowest offset among all groups of a topic but some; what is not at hand any more, below
     /// `min_offset`, does not count (Java: `queryMinOffsetInAllGroup`, which forgets the offsets of those others).
     pub fn lowest(

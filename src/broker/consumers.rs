@@ -302,6 +302,11 @@ impl Consumers {
         self.read().keys().cloned().collect()
     }
 
+    /// Every group.
+    pub fn all(&self) -> Vec<Arc<ConsumerGroup>> {
+        self.read().values().cloned().collect()
+    }
+
     /// Tells every member of a group that its members have changed (code 40, one-way).
     pub fn notify_changed(&self, group: &str) {
         let Some(members) = self.find(group) else { return };

@@ -31,6 +31,8 @@ pub struct Configs {
     pub serialize_type: SerializeType,
     /// Hears how far a recovery of the store is.
     pub progress: Progress,
+    /// Where `httpPort` is taken, one of the next ports will do.
+    pub http_or_next: bool,
 }
 
 /// Why settings are not changed.

@@ -21,6 +21,7 @@ pub mod stats;
 pub mod subscription_group;
 pub mod topic_config;
 pub mod transaction;
+mod watched;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};

@@ -150,6 +150,11 @@ impl Producers {
         expired.into_iter().map(|(peer, _)| peer).collect()
     }
 
+    /// Every group, and how many connections it has.
+    pub fn counts(&self) -> Vec<(String, usize)> {
+        self.read().groups.iter().map(|(group, clients)| (group.clone(), clients.len())).collect()
+    }
+
     /// The group's connections; `None` where there is no such group.
     pub fn connections(&self, group: &str) -> Option<Vec<Connection>> {
         self.read()

@@ -1,6 +1,7 @@
 //! The broker's registration with its name servers (Java: `BrokerOuterAPI`): every topic to every name server,
 //! in parallel, and what their answers say.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,6 +62,8 @@ pub struct Registrar {
     client: Client,
     /// One at a time: an older table must not arrive after a newer one.
     turn: tokio::sync::Mutex<()>,
+    /// Whether a name server has agreed when they were last asked.
+    is_registered: AtomicBool,
 }
 
 /// Why a name server has not registered us.
@@ -95,7 +98,13 @@ impl Registrar {
             limits: Limits { idle: Duration::from_secs(seconds.max(1)), serialize_type, ..Limits::default() },
         };
         let client = Client::new(options, std::sync::Arc::new(NoService));
-        Registrar { identity, name_servers, client, turn: tokio::sync::Mutex::new(()) }
+        Registrar {
+            identity,
+            name_servers,
+            client,
+            turn: tokio::sync::Mutex::new(()),
+            is_registered: AtomicBool::new(false),
+        }
     }
 
     /// The name servers.
@@ -114,12 +123,15 @@ impl Registrar {
             Duration::from_millis(u64::try_from(live.register_broker_timeout_mills()).unwrap_or(6000));
         if mode == Mode::IfChanged && !self.is_changed_anywhere(topics.version()).await {
             tracing::debug!("name servers have this version of the topics");
+            self.is_registered.store(true, Ordering::Relaxed);
             return None;
         }
         let request = self.request(topics, live);
         let answers = self.name_servers.iter().map(|addr| self.register_with(addr, request.clone(), timeout));
         // As in Java only the first name server that answers is listened to.
-        let (master, ordered) = join_all(answers).await.into_iter().flatten().next()?;
+        let answer = join_all(answers).await.into_iter().flatten().next();
+        self.is_registered.store(answer.is_some(), Ordering::Relaxed);
+        let (master, ordered) = answer?;
         if let Some(ordered) = ordered {
             topics.set_ordered(ordered.table.keys().map(String::as_str));
         }
@@ -235,7 +247,8 @@ impl Registrar {
         Vec::new()
     }
 
-    async fn cluster_info(&self, name_server: &str) -> Option<ClusterInfo> {
+    /// All brokers, as a name server says.
+    pub async fn cluster_info(&self, name_server: &str) -> Option<ClusterInfo> {
         let request = Command::request(RequestCode::GetBrokerClusterInfo, &());
         let answer = self.client.invoke(name_server, request, QUERY_VERSION_TIMEOUT).await.ok()?;
         compat::json::from_slice(&answer.body).ok()
@@ -261,9 +274,15 @@ impl Registrar {
         Vec::new()
     }
 
+    /// Whether any name server has registered us when they were last asked.
+    pub fn is_registered(&self) -> bool {
+        self.is_registered.load(Ordering::Relaxed)
+    }
+
     /// Takes the broker out of every route (104).
     pub async fn unregister(&self) {
         let _turn = self.turn.lock().await;
+        self.is_registered.store(false, Ordering::Relaxed);
         let Identity { cluster_name, broker_name, broker_id, broker_addr, .. } = self.identity.clone();
         let header = UnRegisterBrokerRequestHeader { broker_name, broker_addr, cluster_name, broker_id };
         let request = Command::request(RequestCode::UnregisterBroker, &header);

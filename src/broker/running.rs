@@ -28,6 +28,7 @@ use super::stats::Stats;
 use super::subscription_group::SubscriptionGroups;
 use super::topic_config::{BuiltIn, TopicTable};
 use super::transaction::Transactions;
+use super::watched::Watch;
 use super::{Broker, Notes, REGISTER_WAIT, address};
 use crate::clock::Clock;
 use crate::config::allowed_addrs::AllowedAddrs;
@@ -36,6 +37,7 @@ use crate::config::file::FileError;
 use crate::config::remoting::NettyServerConfig;
 use crate::filter::BloomFilter;
 use crate::ha::{self, Timing};
+use crate::http;
 use crate::remoting::connection::Limits;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions};
@@ -77,6 +79,7 @@ pub struct Running {
     jobs: JoinSet<()>,
     master: ha::Master,
     slave: Option<ha::Slave>,
+    http: Option<http::Server>,
 }
 
 /// Loads the tables, opens the store, listens and registers.
@@ -207,6 +210,7 @@ async fn listen(
     let peers = Arc::new(Allowed(Arc::downgrade(&broker)));
     let master = ha::Master::start(ha, Arc::clone(&broker.store), timing, peers);
     let master = master.map_err(|error| StartError::Bind { what: HA_PORT, port: ha_port, error })?;
+    let http = watch(&broker, addr, &servers)?;
     broker.register().await;
     let slave = broker.is_slave().then(|| {
         let following: Arc<Following> = Arc::clone(&broker.following);
@@ -214,10 +218,26 @@ async fn listen(
     });
     let jobs = jobs(&broker);
     tracing::info!(name = broker.config.broker_name, %addr, %vip_addr, "broker started");
-    Ok(Running { broker, addr, vip_addr, servers, jobs, master, slave })
+    Ok(Running { broker, addr, vip_addr, servers, jobs, master, slave, http })
 }
 
 const HA_PORT: &str = "the replication port listenPort + 1 =";
+
+/// The port to watch by, where there is to be one.
+fn watch(
+    broker: &Arc<Broker>,
+    addr: SocketAddr,
+    servers: &[Server],
+) -> Result<Option<http::Server>, StartError> {
+    let BrokerConfig { http_port, http_bind_addr, .. } = &broker.config;
+    let Some(place) = http::Place::of(http_bind_addr, *http_port, broker.live.configs().http_or_next) else {
+        return Ok(None);
+    };
+    let connections = servers.iter().map(Server::counter).collect();
+    let watch = Watch::new(broker, addr, connections);
+    let bind_failed = |error| StartError::Bind { what: "httpPort", port: place.port, error };
+    http::Server::start(place, Arc::new(watch)).map(Some).map_err(bind_failed)
+}
 
 /// The port for slaves: one above the main port, as in Java; any free one where that is any.
 async fn bind_ha(configs: &Configs, port: u16) -> Result<TcpListener, StartError> {
@@ -513,6 +533,11 @@ impl Running {
         self.master.addr()
     }
 
+    /// Where metrics and the page are, if anywhere.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(http::Server::addr)
+    }
+
     /// The port that clients use for sends.
     pub fn vip_addr(&self) -> SocketAddr {
         self.vip_addr
@@ -521,7 +546,7 @@ impl Running {
     /// Leaves the name servers, ends the connections, and writes out everything: what was acknowledged is on
     /// disk afterwards. `false` where something could not be written; the log says what.
     pub async fn stop(self) -> bool {
-        let Running { broker, servers, mut jobs, master, slave, .. } = self;
+        let Running { broker, servers, mut jobs, master, slave, http, .. } = self;
         // First, lest a registration follow the goodbye.
         jobs.shutdown().await;
         broker.registrar.unregister().await;
@@ -546,6 +571,8 @@ impl Running {
             tracing::error!(%error, "stop failed");
             false
         });
+        // Until here whoever watches was told that this broker stops.
+        drop(http);
         tracing::info!(name = broker.config.broker_name, "broker stopped");
         well
     }

@@ -69,6 +69,30 @@ pub struct Fetched<'a> {
     pub fall: Option<(i64, i64)>,
 }
 
+/// What was counted since the start, and of the last minute.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Total {
+    pub messages: u64,
+    pub bytes: u64,
+    pub messages_per_second: f64,
+    pub bytes_per_second: f64,
+}
+
+/// A topic's counts, for who watches the broker.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TopicTotals {
+    pub put: Total,
+    pub groups: Vec<GroupTotals>,
+}
+
+/// A group's counts of a topic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupTotals {
+    pub group: String,
+    pub fetched: Total,
+    pub sent_back: u64,
+}
+
 /// Of the last minute, hour and day.
 pub type Windows = [BrokerStatsItem; 3];
 
@@ -268,6 +292,28 @@ impl Statistics {
         group.map_or(0.0, |group| group.gets.snapshot(NUMS, Window::Minute).tps)
     }
 
+    /// What is counted by topic and group, by topic. Takes no lock for longer than a table is copied.
+    pub fn totals(&self) -> HashMap<String, TopicTotals> {
+        let mut totals: HashMap<String, TopicTotals> = HashMap::new();
+        let topics: Vec<_> =
+            read(&self.topics).iter().map(|(topic, item)| (topic.clone(), Arc::clone(item))).collect();
+        for (topic, item) in topics {
+            totals.entry(topic).or_default().put = total(&item);
+        }
+        for (topic, group, item) in self.all_groups() {
+            let sent_back = item.send_backs.value(NUMS).max(0).cast_unsigned();
+            let of_group = GroupTotals { group, fetched: total(&item.gets), sent_back };
+            totals.entry(topic).or_default().groups.push(of_group);
+        }
+        totals
+    }
+
+    /// Messages a second of the last minute, in and out.
+    pub fn broker_rates(&self) -> (f64, f64) {
+        let rate = |item: &Item<1>| item.snapshot(NUMS, Window::Minute).tps;
+        (rate(&self.puts), rate(&self.gets))
+    }
+
     /// A statistic by Java's name and key, for minute, hour and day; none where nothing was ever counted.
     pub fn find(&self, name: &str, key: &str) -> Option<Windows> {
         let is_broker = key == self.cluster;
@@ -442,6 +488,17 @@ impl Statistics {
 /// The minute, hour and day of a time.
 fn periods(local_ms: i64) -> [i64; 3] {
     [60_000, 3_600_000, 86_400_000].map(|period_ms| local_ms.div_euclid(period_ms))
+}
+
+fn total(item: &Item<2>) -> Total {
+    let value = |index| item.value(index).max(0).cast_unsigned();
+    let rate = |index| item.snapshot(index, Window::Minute).tps;
+    Total {
+        messages: value(NUMS),
+        bytes: value(SIZE),
+        messages_per_second: rate(NUMS),
+        bytes_per_second: rate(SIZE),
+    }
 }
 
 fn windows<const N: usize>(item: &Item<N>, index: usize) -> Option<Windows> {

@@ -2,11 +2,12 @@
 //! (Java: `StoreStatsService`, `BrokerStats`). Counting is a few relaxed additions; a task samples once a
 //! second. What is counted of each topic and group is `statistics`'.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::http::histogram::Histogram;
 use crate::store::PutResult;
 
 /// Upper bounds of the classes of put times, ms, and their labels.
@@ -41,6 +42,12 @@ pub struct Stats {
     get_found: AtomicU64,
     get_miss: AtomicU64,
     get_transfered: AtomicU64,
+    get_bytes: AtomicU64,
+    /// How long puts and reads of pulls took.
+    pub put_latency: Histogram,
+    pub get_latency: Histogram,
+    /// Messages that were not taken, by the code of the reply.
+    refused: Mutex<BTreeMap<i32, u64>>,
     samples: Mutex<VecDeque<Sample>>,
     /// Messages in and out by midnight, and by the midnight before.
     put_today_morning: AtomicU64,
@@ -49,6 +56,19 @@ pub struct Stats {
     get_yesterday_morning: AtomicU64,
     /// Day of the last sample, in days since 1970 of the local calendar.
     day: AtomicI64,
+}
+
+/// What was counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub messages_in: u64,
+    pub bytes_in: u64,
+    pub messages_out: u64,
+    pub bytes_out: u64,
+    pub pulls_found: u64,
+    pub pulls_missed: u64,
+    pub put_time_max_ms: u64,
+    pub get_time_max_ms: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -78,6 +98,7 @@ impl Stats {
 
     /// How long a put took from its first check to its place in the log.
     pub fn put_took(&self, took: Duration) {
+        self.put_latency.add(took);
         let millis = took.as_millis();
         let class = PUT_TIME_CLASSES.iter().position(|(bound, _)| millis <= *bound).unwrap_or(0);
         self.put_time_classes[class].fetch_add(1, Relaxed);
@@ -85,9 +106,48 @@ impl Stats {
     }
 
     /// A pull gave out so many messages and bytes.
-    pub fn fetched(&self, messages: usize) {
+    pub fn fetched(&self, messages: usize, bytes: usize) {
         self.get_found.fetch_add(1, Relaxed);
         self.get_transfered.fetch_add(messages as u64, Relaxed);
+        self.get_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// A send was not taken.
+    pub fn refused(&self, code: i32) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
+    }
+
+    /// Sends that were not taken, by the code of the reply.
+    pub fn refusals(&self) -> BTreeMap<i32, u64> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts since the start.
+    pub fn counts(&self) -> Counts {
+        let load = |counter: &AtomicU64| counter.load(Relaxed);
+        Counts {
+            messages_in: load(&self.put_times),
+            bytes_in: load(&self.put_bytes),
+            messages_out: load(&self.get_transfered),
+            bytes_out: load(&self.get_bytes),
+            pulls_found: load(&self.get_found),
+            pulls_missed: load(&self.get_miss),
+            put_time_max_ms: load(&self.put_time_max_ms),
+            get_time_max_ms: load(&self.get_time_max_ms),
+        }
+    }
+
+    /// Of up to so many last seconds, the oldest first: when, ms, and messages in and out a second.
+    pub fn history(&self, seconds: usize) -> Vec<(i64, f64, f64)> {
+        let samples = self.samples();
+        let first = samples.len().saturating_sub(seconds + 1);
+        let (before, after) = (samples.iter().skip(first), samples.iter().skip(first + 1));
+        let rates = before.zip(after).filter(|(one, other)| other.at_ms > one.at_ms).map(|(one, other)| {
+            let rate = |one: u64, other: u64, ms: i64| other.saturating_sub(one) as f64 * 1000.0 / ms as f64;
+            let ms = other.at_ms - one.at_ms;
+            (other.at_ms, rate(one.put, other.put, ms), rate(one.transfered, other.transfered, ms))
+        });
+        rates.collect()
     }
 
     /// A pull found nothing.
@@ -97,6 +157,7 @@ impl Stats {
 
     /// How long a pull's reading took.
     pub fn get_took(&self, took: Duration) {
+        self.get_latency.add(took);
         raise(&self.get_time_max_ms, took.as_millis());
     }
 
@@ -220,7 +281,7 @@ mod tests {
         for second in 0..=60 {
             stats.sample(second * 1000, 1);
             stats.count_stored(2, 200);
-            stats.fetched(4);
+            stats.fetched(4, 400);
         }
         let check = |key: &str, expected: &str| assert_eq!(value(&stats, key), expected, "{key}");
         check("putTps", "2.0 2.0 ");
@@ -229,6 +290,10 @@ mod tests {
         check("getTotalTps", "1.0 1.0 0.0");
         check("putMessageAverageSize", "100.0");
         check("msgPutTotalTodayNow", "122");
+        assert_eq!(stats.history(2), [(59_000, 2.0, 4.0), (60_000, 2.0, 4.0)]);
+        assert_eq!(stats.history(600).len(), 60);
+        let counts = stats.counts();
+        assert_eq!((counts.messages_in, counts.messages_out, counts.bytes_out), (122, 244, 24_400));
     }
 
     #[test]

@@ -148,6 +148,11 @@ impl TopicTable {
         self.read().topics.keys().cloned().collect()
     }
 
+    /// Every topic's settings.
+    pub fn all(&self) -> Vec<Arc<TopicConfig>> {
+        self.read().topics.values().cloned().collect()
+    }
+
     /// The built-in topics' names.
     pub fn system_topics(&self) -> &BTreeSet<String> {
         &self.system

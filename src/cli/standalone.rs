@@ -11,6 +11,9 @@ use rocketmq::{broker, namesrv};
 use super::broker::defaults;
 use super::{EXIT_FAILED, fail, say, server, settings};
 
+/// Where the page is, or on the next port that is free.
+const HTTP_PORT: i32 = 8089;
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Folder for messages and settings; made where it is missing
@@ -81,13 +84,17 @@ fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs, settings::
     let mut configs = broker::Configs { bind_ip: Some(bind_ip), serialize_type, ..defaults() };
     configs.broker.broker_ip1 = ip.to_string();
     configs.broker.broker_name = "standalone".to_owned();
+    configs.broker.http_port = HTTP_PORT;
     configs.server.listen_port = args.broker_port.into();
     configs.store.store_path_root_dir = text(data.clone());
     configs.store.store_path_commit_log = text(data.join("commitlog"));
     let broker::Configs { broker, server, client, store, .. } = &mut configs;
     let words: Result<Vec<Entry>, String> = args.words.iter().map(|word| settings::word(word)).collect();
-    let loaded = settings::apply(&mut [broker, server, client, store], &words?)?;
+    let words = words?;
+    let loaded = settings::apply(&mut [broker, server, client, store], &words)?;
     names.namesrv.admin_allowed_addrs.clone_from(&configs.broker.admin_allowed_addrs);
+    // Whoever names a port means that one.
+    configs.http_or_next = !words.iter().any(|word| word.key == "httpPort");
     Ok((names, configs, loaded))
 }
 
@@ -102,11 +109,14 @@ fn announce(both: &Both, data: &Path) {
     ));
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("rocketmq"));
     let program = program.display();
+    let page =
+        both.broker.http_addr().map_or("nowhere: httpPort=0".to_owned(), |addr| format!("http://{addr}/"));
     say(format_args!(
         "
   send messages      {program} example quickstart-producer -n {names} -c 10
   receive them       {program} example quickstart-consumer -n {names} -c 10
   Java clients       producer.setNamesrvAddr(\"{names}\")
+  watch              {page}
   data               {}
   logs               {}
   stop               Ctrl-C, or kill {}

@@ -163,6 +163,10 @@ pub struct BrokerConfig {
     pub admin_allowed_addrs: String,
     /// RMQ_SYS_TRACE_TOPIC exists, for clients of 4.4 on. Not a key of 4.3.0. Default true. Read at start.
     pub trace_topic_enable: bool,
+    /// Port for metrics, health checks and a page to watch the server by; 0 is none. A key of ours. Default 0. Read at start.
+    pub http_port: i32,
+    /// Address that it is listened on. A key of ours. Default `127.0.0.1`. Read at start.
+    pub http_bind_addr: String,
 }
 
 impl Default for BrokerConfig {
@@ -242,6 +246,8 @@ impl Default for BrokerConfig {
             ha_allowed_addrs: String::new(),
             admin_allowed_addrs: String::new(),
             trace_topic_enable: true,
+            http_port: 0,
+            http_bind_addr: "127.0.0.1".to_owned(),
         }
     }
 }
@@ -340,6 +346,7 @@ impl Section for BrokerConfig {
             [("adminAllowedAddrs", &self.admin_allowed_addrs), ("haAllowedAddrs", &self.ha_allowed_addrs)];
         let problem = |(key, list): (&'static str, &String)| Some((key, AllowedAddrs::parse(list).err()?));
         let mut problems: Vec<_> = lists.into_iter().filter_map(problem).collect();
+        problems.extend(super::http_problems(self.http_port, &self.http_bind_addr));
         if self.broker_id < 0 {
             problems.push(("brokerId", "is negative: a master has 0, a slave more".to_owned()));
         }

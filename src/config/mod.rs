@@ -341,6 +341,18 @@ fn print(sections: &[&dyn Settings], wanted: impl Fn(&dyn Settings, &str) -> boo
     text
 }
 
+/// What is wrong with `httpPort` and `httpBindAddr`, by key.
+fn http_problems(port: i32, bind_addr: &str) -> Vec<(&'static str, String)> {
+    let mut problems = Vec::new();
+    if u16::try_from(port).is_err() {
+        problems.push(("httpPort", "is not from 0 to 65535; 0 is none".to_owned()));
+    }
+    if bind_addr.parse::<std::net::IpAddr>().is_err() {
+        problems.push(("httpBindAddr", "is no IP address".to_owned()));
+    }
+    problems
+}
+
 /// A path in the user's home, as Java's `user.home`.
 pub(crate) fn in_home(path: &str) -> String {
     let home = std::env::home_dir().unwrap_or_default();

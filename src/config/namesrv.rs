@@ -24,6 +24,10 @@ pub struct NamesrvConfig {
     /// IP addresses and networks (`10.0.0.0/8`), separated by commas, whose administration that changes something is accepted;
     /// without any, everybody's. A key of ours. Default empty. Read at start.
     pub admin_allowed_addrs: String,
+    /// Port for metrics, health checks and a page to watch the server by; 0 is none. A key of ours. Default 0. Read at start.
+    pub http_port: i32,
+    /// Address that it is listened on. A key of ours. Default `127.0.0.1`. Read at start.
+    pub http_bind_addr: String,
 }
 
 impl Default for NamesrvConfig {
@@ -36,6 +40,8 @@ impl Default for NamesrvConfig {
             cluster_test: false,
             order_message_enable: false,
             admin_allowed_addrs: String::new(),
+            http_port: 0,
+            http_bind_addr: "127.0.0.1".to_owned(),
         }
     }
 }
@@ -52,6 +58,10 @@ impl Section for NamesrvConfig {
 
     fn validate(&self) -> Vec<(&'static str, String)> {
         let problem = AllowedAddrs::parse(&self.admin_allowed_addrs).err();
-        problem.into_iter().map(|reason| ("adminAllowedAddrs", reason)).collect()
+        problem
+            .into_iter()
+            .map(|reason| ("adminAllowedAddrs", reason))
+            .chain(super::http_problems(self.http_port, &self.http_bind_addr))
+            .collect()
     }
 }

@@ -164,8 +164,8 @@ fn defaults_are_javas() {
         assert!(value == "?" || ours == value, "{class} {key}: Java has {value}, we have {ours}");
         seen += 1;
     }
-    // Java prints none of four keys that are null there. The broker has eight more: two that Java reads past
-    // its class, six of ours or of later versions; the name server has one of ours; the store has two that are system
+    // Java prints none of four keys that are null there. The broker has ten more: two that Java reads past
+    // its class, eight of ours or of later versions; the name server has three of ours; the store has two that are system
     // properties in 4.3.0, and one of ours.
-    assert_eq!(maps.iter().map(|(_, map)| map.len()).sum::<usize>(), seen + 4 + 8 + 1 + 3);
+    assert_eq!(maps.iter().map(|(_, map)| map.len()).sum::<usize>(), seen + 4 + 10 + 3 + 3);
 }

@@ -4,6 +4,7 @@
 pub mod kv_config;
 mod processor;
 pub mod route_info;
+mod watched;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,6 +23,7 @@ use crate::config::file::FileError;
 use crate::config::namesrv::NamesrvConfig;
 use crate::config::remoting::NettyServerConfig;
 use crate::config::{self, Entry, Problem, ProblemKind};
+use crate::http;
 use crate::remoting::SerializeType;
 use crate::remoting::connection::Limits;
 use crate::remoting::server::{Bound, Server, ServerOptions};
@@ -40,6 +42,8 @@ pub struct Configs {
     pub bind_ip: IpAddr,
     /// The header form of replies.
     pub serialize_type: SerializeType,
+    /// Where `httpPort` is taken, one of the next ports will do.
+    pub http_or_next: bool,
 }
 
 impl Default for Configs {
@@ -50,6 +54,7 @@ impl Default for Configs {
             file: None,
             bind_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             serialize_type: SerializeType::Json,
+            http_or_next: false,
         }
     }
 }
@@ -62,6 +67,8 @@ pub enum StartError {
              see `ss -ltnp`, or set another listenPort"
     )]
     Bind { port: u16, error: io::Error },
+    #[error("httpPort {port} cannot be listened on: {error}")]
+    Http { port: i32, error: io::Error },
     #[error("listenPort={0} is no port")]
     Port(i32),
     #[error("adminAllowedAddrs: {0}")]
@@ -128,6 +135,7 @@ impl UpdateError {
 pub struct Running {
     namesrv: Arc<Namesrv>,
     server: Server,
+    http: Option<http::Server>,
     jobs: JoinSet<()>,
 }
 
@@ -145,13 +153,18 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
     let bind_failed = |error| StartError::Bind { port, error };
     let bound = Bound::at(SocketAddr::new(configs.bind_ip, port)).map_err(bind_failed)?;
     let options = server_options(&configs);
+    let (http_port, http_addr) = (configs.namesrv.http_port, configs.namesrv.http_bind_addr.clone());
+    let place = http::Place::of(&http_addr, http_port, configs.http_or_next);
     let namesrv = Arc::new(Namesrv { routes: RouteInfo::default(), kv, clock, configs: Mutex::new(configs) });
     let router = processor::router(Arc::clone(&namesrv), allowed);
     let server = bound.serve(Arc::new(router), options).map_err(bind_failed)?;
+    let watch = Arc::new(watched::Watch::new(&namesrv, server.addr(), server.counter()));
+    let http = place.map(|place| http::Server::start(place, watch)).transpose();
+    let http = http.map_err(|error| StartError::Http { port: http_port, error })?;
     let mut jobs = JoinSet::new();
     jobs.spawn(scan(Arc::clone(&namesrv)));
     tracing::info!(addr = %server.addr(), "name server listens");
-    Ok(Running { namesrv, server, jobs })
+    Ok(Running { namesrv, server, http, jobs })
 }
 
 fn server_options(configs: &Configs) -> ServerOptions {
@@ -183,6 +196,11 @@ impl Running {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.server.addr()
+    }
+
+    /// Where metrics and the page are, if anywhere.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(http::Server::addr)
     }
 
     /// The routes, for a program that runs more than a name server.

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -137,6 +137,7 @@ pub struct Pool {
     /// Since when requests wait, with a number that tells them apart.
     waiting: Mutex<BTreeSet<(Instant, usize)>>,
     next_number: AtomicUsize,
+    refused: AtomicU64,
 }
 
 /// Requests that wait for a pool.
@@ -156,6 +157,7 @@ impl Pool {
             held_max: threads.saturating_add(capacity),
             waiting: Mutex::default(),
             next_number: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
         })
     }
 
@@ -166,6 +168,7 @@ impl Pool {
     ) -> Result<Answer, Fault> {
         if self.held.fetch_add(1, Ordering::AcqRel) >= self.held_max {
             self.held.fetch_sub(1, Ordering::AcqRel);
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Fault::new(SYSTEM_BUSY, "[OVERLOAD]system busy, start flow control for a while"));
         }
         let held = Held(Arc::clone(self));
@@ -191,6 +194,16 @@ impl Pool {
         let waiting = lock(&self.waiting);
         let longest = waiting.first().map_or(Duration::ZERO, |(since, _)| since.elapsed());
         Waiting { count: waiting.len(), longest }
+    }
+
+    /// The pool's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Requests that were refused because too many waited.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Requests that run or wait.

@@ -89,6 +89,17 @@ fn locked(peers: &Peers) -> MutexGuard<'_, HashMap<u64, Arc<Peer>>> {
     peers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How many connections a server has.
+#[derive(Clone)]
+pub struct Connections(Peers);
+
+impl Connections {
+    /// Connections that stand now.
+    pub fn count(&self) -> usize {
+        locked(&self.0).len()
+    }
+}
+
 /// A port that is served. Dropping it stops accepting and cuts every connection.
 pub struct Server {
     addr: SocketAddr,
@@ -105,6 +116,11 @@ impl Server {
     /// Connections that stand now.
     pub fn connections(&self) -> usize {
         locked(&self.peers).len()
+    }
+
+    /// The same for somebody else to ask.
+    pub fn counter(&self) -> Connections {
+        Connections(Arc::clone(&self.peers))
     }
 
     /// Closes the port and every connection; replies that are ready still go out.

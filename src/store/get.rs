@@ -293,6 +293,11 @@ impl MessageStore {
         self.queues.has_topic(topic)
     }
 
+    /// A topic's queues: the id of each, the number of its oldest message, and the one behind its newest.
+    pub fn queue_ranges(&self, topic: &str) -> Vec<(i32, i64, i64)> {
+        self.queues.of_topic(topic, |queue| (queue.queue_id(), queue.min_offset(), queue.max_offset()))
+    }
+
     /// One entry of a queue.
     pub fn unit(&self, topic: &str, queue_id: i32, offset: i64) -> Option<Unit> {
         self.queues.get(topic, queue_id)?.unit(offset)

@@ -54,6 +54,14 @@ impl Queues {
         self.read().contains_key(topic)
     }
 
+    /// Something of each of a topic's queues, in the order of their ids.
+    pub fn of_topic<T>(&self, topic: &str, look: impl Fn(&ConsumeQueue) -> T) -> Vec<T> {
+        self.read()
+            .get(topic)
+            .map(|queues| queues.iter().map(|queue| look(queue)).collect())
+            .unwrap_or_default()
+    }
+
     /// A queue; one without entries and files where there was none.
     pub fn get_or_create(&self, topic: &str, queue_id: i32) -> Arc<ConsumeQueue> {
         self.get(topic, queue_id).unwrap_or_else(|| {

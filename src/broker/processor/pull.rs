@@ -230,7 +230,7 @@ fn count(
     source: Source,
     took: Duration,
 ) {
-    broker.stats.fetched(found.message_count);
+    broker.stats.fetched(found.message_count, found.bytes);
     let fall = broker.store_config.disk_fall_recorded.then(|| {
         let first = found.messages.first().and_then(|records| record::parse(records));
         let stored_ms = first.map(|record| record.store_timestamp_ms());

@@ -32,6 +32,7 @@ pub fn send_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) ->
         },
         Err(error) => Fault::from(error).into(),
     };
+    broker.stats.refused(response.code);
     // The Java client reads the ext fields of every reply to a send without asking whether they are there.
     response.ext = Some(region_fields(broker));
     response.into()
@@ -321,9 +322,14 @@ fn response(broker: &Broker, result: &PutResult, status: PutStatus, queue_id: i3
         PutStatus::SlaveNotAvailable => ResponseCode::SlaveNotAvailable,
         refused => {
             let ext = Some(region_fields(broker));
-            return Response { ext, ..Response::from(refusal(broker, refused)) };
+            let refusal = Response { ext, ..Response::from(refusal(broker, refused)) };
+            broker.stats.refused(refusal.code);
+            return refusal;
         }
     };
+    if code != ResponseCode::Success {
+        broker.stats.refused(code.into());
+    }
     broker.stats.stored(result);
     let header = SendMessageResponseHeader {
         msg_id: result.message_ids(broker.store_host).into(),

@@ -94,6 +94,11 @@ impl<const N: usize> Item<N> {
         }
     }
 
+    /// One of the values, counted since the start.
+    pub fn value(&self, index: usize) -> i64 {
+        self.values[index].load(Relaxed)
+    }
+
     /// Whether anything was ever counted: until then Java has no such item.
     pub fn is_used(&self) -> bool {
         self.times.load(Relaxed) > 0 || self.values.iter().any(|value| value.load(Relaxed) != 0)

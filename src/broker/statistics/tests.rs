@@ -207,3 +207,19 @@ fn two_brokers_in_one_process_do_not_share_items() {
     };
     assert_eq!((counted(&one), counted(&other)), (Some(8), Some(8)));
 }
+
+#[test]
+fn totals_are_of_the_start_and_the_last_minute() {
+    let items = Statistics::new("C");
+    run(&items, 0, 61, || {
+        items.put("T", 2, 20);
+        items.fetched(&pull("T", "g", 1));
+    });
+    items.sent_back("T", "g");
+    let totals = items.totals();
+    let put = Total { messages: 122, bytes: 1220, messages_per_second: 2.0, bytes_per_second: 20.0 };
+    let fetched = Total { messages: 244, bytes: 24_400, messages_per_second: 4.0, bytes_per_second: 400.0 };
+    let groups = vec![GroupTotals { group: "g".to_owned(), fetched, sent_back: 1 }];
+    assert_eq!(totals, HashMap::from([("T".to_owned(), TopicTotals { put, groups })]));
+    assert_eq!(items.broker_rates(), (2.0, 4.0));
+}
