@@ -14,6 +14,7 @@ use crate::config::store::MessageStoreConfig;
 use crate::config::{self, Entry, Problem, ProblemKind};
 use crate::protocol::body::topic::DataVersion;
 use crate::remoting::SerializeType;
+use crate::remoting::tls::TlsSettings;
 use crate::store::Progress;
 
 /// What a broker is started with.
@@ -29,6 +30,8 @@ pub struct Configs {
     pub bind_ip: Option<IpAddr>,
     /// The header form of what we send (Java: `rocketmq.serialize.type`).
     pub serialize_type: SerializeType,
+    /// The properties `tls.*`.
+    pub tls: TlsSettings,
     /// Hears how far a recovery of the store is.
     pub progress: Progress,
     /// Where `httpPort` is taken, one of the next ports will do.

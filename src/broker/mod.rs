@@ -60,6 +60,7 @@ use crate::config::store::{BrokerRole, MessageStoreConfig};
 use crate::protocol::body::topic::TopicConfig;
 use crate::protocol::header::client::NotifyConsumerIdsChangedRequestHeader;
 use crate::protocol::request_code::RequestCode;
+use crate::remoting::tls::ClientTls;
 use crate::remoting::{Command, InvokeError, Peer};
 use crate::store::{Gone, MessageStore};
 
@@ -102,6 +103,8 @@ pub struct Broker {
     pub pools: Pools,
     clock: Clock,
     registrar: Registrar,
+    /// For connections to other brokers; none where they are plain.
+    client_tls: Option<Arc<ClientTls>>,
     notes: Arc<Notes>,
     next_queue: AtomicU32,
 }

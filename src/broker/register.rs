@@ -1,6 +1,7 @@
 //! The broker's registration with its name servers (Java: `BrokerOuterAPI`): every topic to every name server,
 //! in parallel, and what their answers say.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::protocol::request_code::RequestCode;
 use crate::remoting::client::{Client, ClientOptions};
 use crate::remoting::connection::Limits;
 use crate::remoting::router::NoService;
+use crate::remoting::tls::ClientTls;
 use crate::remoting::{Command, InvokeError, SUCCESS, SerializeType};
 
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -84,6 +86,7 @@ impl Registrar {
         namesrv_addr: &str,
         config: &NettyClientConfig,
         serialize_type: SerializeType,
+        tls: Option<Arc<ClientTls>>,
     ) -> Registrar {
         let name_servers: Vec<String> = namesrv_addr
             .split(';')
@@ -96,8 +99,9 @@ impl Registrar {
         let options = ClientOptions {
             connect_timeout: Duration::from_millis(connect_ms),
             limits: Limits { idle: Duration::from_secs(seconds.max(1)), serialize_type, ..Limits::default() },
+            tls,
         };
-        let client = Client::new(options, std::sync::Arc::new(NoService));
+        let client = Client::new(options, Arc::new(NoService));
         Registrar {
             identity,
             name_servers,

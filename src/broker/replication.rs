@@ -23,6 +23,7 @@ use crate::protocol::body::route::KVTable;
 use crate::protocol::body::topic::TopicConfigSerializeWrapper;
 use crate::protocol::header::offset::UpdateConsumerOffsetRequestHeader;
 use crate::protocol::request_code::RequestCode;
+use crate::remoting::tls::ClientTls;
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two looks at the master's tables. Java: 60 s; a consumer that turns to the slave should not go far back.
@@ -48,11 +49,11 @@ pub struct Following {
 
 impl Following {
     /// Nobody is followed yet, unless an address is configured.
-    pub fn new(config: &MessageStoreConfig) -> Following {
+    pub fn new(config: &MessageStoreConfig, tls: Option<Arc<ClientTls>>) -> Following {
         let fixed = Some(config.ha_master_address.trim().to_owned());
         let fixed = fixed.filter(|addr| addr.len() >= ADDRESS_MIN_CHARS);
         Following {
-            calls: Calls::standalone(CALL_TIMEOUT),
+            calls: Calls::over(tls, CALL_TIMEOUT),
             is_fixed: fixed.is_some(),
             ha: watch::Sender::new(fixed),
             master: Mutex::new(None),

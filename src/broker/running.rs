@@ -40,6 +40,7 @@ use crate::ha::{self, Timing};
 use crate::http;
 use crate::remoting::connection::Limits;
 use crate::remoting::server::{Bound, Server, ServerOptions};
+use crate::remoting::tls::{ClientTls, ServerTls, TlsError};
 use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions};
 
 const FIRST_JOB_AFTER: Duration = Duration::from_secs(10);
@@ -66,6 +67,8 @@ pub enum StartError {
     Config { key: &'static str, value: String, reason: String },
     #[error("no accounts (aclEnable=true): {0}")]
     Accounts(#[from] acl::LoadError),
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     #[error("the start was interrupted: {0}")]
     Interrupted(#[from] tokio::task::JoinError),
 }
@@ -89,16 +92,33 @@ pub async fn start(mut configs: Configs) -> Result<Running, StartError> {
     let clock = Clock::system();
     let loading = {
         let (configs, notes, clock) = (configs.clone(), Arc::clone(&notes), clock.clone());
-        tokio::task::spawn_blocking(move || Tables::load(&configs, &notes, clock))
+        tokio::task::spawn_blocking(move || {
+            // Before the store: what is wrong here is told at once.
+            let tls = Tls::open(&configs)?;
+            Ok::<_, StartError>((tls, Tables::load(&configs, &notes, clock)?))
+        })
     };
-    let tables = loading.await??;
+    let (tls, tables) = loading.await??;
     let store = Arc::clone(&tables.store);
-    match listen(configs, tables, notes, clock).await {
+    match listen(configs, tls, tables, notes, clock).await {
         Ok(running) => Ok(running),
         Err(error) => {
             let _ = tokio::task::spawn_blocking(move || store.shutdown()).await;
             Err(error)
         }
+    }
+}
+
+/// TLS of the broker's ports, and of its own connections where `useTLS` is set.
+struct Tls {
+    server: Arc<ServerTls>,
+    client: Option<Arc<ClientTls>>,
+}
+
+impl Tls {
+    fn open(configs: &Configs) -> Result<Tls, TlsError> {
+        let client = configs.client.use_tls.then(|| ClientTls::open(&configs.tls)).transpose()?;
+        Ok(Tls { server: ServerTls::open(&configs.tls)?, client })
     }
 }
 
@@ -181,6 +201,7 @@ fn port(server: &NettyServerConfig) -> Result<u16, StartError> {
 
 async fn listen(
     configs: Configs,
+    tls: Tls,
     tables: Tables,
     notes: Arc<Notes>,
     clock: Clock,
@@ -194,11 +215,12 @@ async fn listen(
     // Any free port, in tests, has no port two below that would be free for sure.
     let vip = bind("the VIP port listenPort - 2 =", port.saturating_sub(2))?;
     let (addr, vip_addr) = (main.addr(), vip.addr());
-    let options = server_options(&configs);
+    let options = ServerOptions { tls: Arc::clone(&tls.server), ..server_options(&configs) };
     let timing = Timing::of(&configs.store);
     let ha = bind_ha(&configs, addr.port()).await?;
     let ha_port = ha.local_addr().map_or(addr.port().saturating_add(1), |addr| addr.port());
-    let broker = Arc::new(assemble(configs, tables, notes, clock, addr.port(), ha_port)?);
+    let broker =
+        Arc::new(assemble(configs, tls.client.clone(), tables, notes, clock, (addr.port(), ha_port))?);
     broker.store.set_arrival_listener(Arc::new(Arrivals(Arc::downgrade(&broker))));
     let service = Arc::new(processor::router(Arc::clone(&broker)));
     let mut servers = Vec::new();
@@ -216,7 +238,11 @@ async fn listen(
         let following: Arc<Following> = Arc::clone(&broker.following);
         ha::Slave::start(Arc::clone(&broker.store), timing, following)
     });
-    let jobs = jobs(&broker);
+    let mut jobs = jobs(&broker);
+    jobs.spawn(tls.server.keep_fresh());
+    if let Some(client) = tls.client {
+        jobs.spawn(client.keep_fresh());
+    }
     tracing::info!(name = broker.config.broker_name, %addr, %vip_addr, "broker started");
     Ok(Running { broker, addr, vip_addr, servers, jobs, master, slave, http })
 }
@@ -276,11 +302,11 @@ fn bloom_filter(config: &BrokerConfig) -> BloomFilter {
 
 fn assemble(
     mut configs: Configs,
+    client_tls: Option<Arc<ClientTls>>,
     tables: Tables,
     notes: Arc<Notes>,
     clock: Clock,
-    port: u16,
-    ha_port: u16,
+    (port, ha_port): (u16, u16),
 ) -> Result<Broker, StartError> {
     // Told as a setting (26), as Java does.
     configs.store.bit_map_length_consume_queue_ext =
@@ -315,9 +341,16 @@ fn assemble(
         stats: Stats::new(),
         statistics: Statistics::new(&config.broker_cluster_name),
         spread: Spread::default(),
-        following: Arc::new(Following::new(&configs.store)),
+        following: Arc::new(Following::new(&configs.store, client_tls.clone())),
         pools: Pools::new(&config),
-        registrar: Registrar::new(identity, &config.namesrv_addr, &configs.client, configs.serialize_type),
+        registrar: Registrar::new(
+            identity,
+            &config.namesrv_addr,
+            &configs.client,
+            configs.serialize_type,
+            client_tls.clone(),
+        ),
+        client_tls,
         store_config: configs.store.clone(),
         live: Live::new(configs, now_ms),
         config,

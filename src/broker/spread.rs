@@ -41,7 +41,7 @@ impl Spread {
 
 /// Makes them elsewhere for as long as the broker runs: the body of a master's task.
 pub async fn keep_spreading(broker: Arc<Broker>) {
-    let calls = Calls::standalone(CALL_TIMEOUT);
+    let calls = Calls::over(broker.client_tls.clone(), CALL_TIMEOUT);
     loop {
         broker.spread.due.notified().await;
         let config = &broker.config;

@@ -31,6 +31,8 @@ pub struct Args {
     /// Print important config items and exit
     #[arg(short = 'm', long = "printImportantConfig")]
     print_important_config: bool,
+    #[command(flatten)]
+    properties: settings::Properties,
     /// Settings, over those of the file
     #[arg(value_name = "KEY=VALUE")]
     words: Vec<String>,
@@ -49,6 +51,11 @@ pub fn defaults() -> Configs {
 
 pub fn run(args: &Args) -> ExitCode {
     let mut configs = Configs { file: args.config_file.clone(), ..defaults() };
+    configs.tls = match args.properties.tls() {
+        Ok(tls) => tls,
+        Err(error) => return fail(EXIT_FAILED, error),
+    };
+    configs.client.use_tls = configs.tls.is_asked_of_brokers();
     let namesrv_addr = args.namesrv_addr.iter().map(|addr| Entry::new("namesrvAddr", addr, Origin::Argument));
     let options: Vec<Entry> = namesrv_addr.collect();
     let Configs { broker, server: listener, client, store, .. } = &mut configs;

@@ -20,6 +20,8 @@ pub struct Args {
     /// Accepted and not used, as in 4.3.0
     #[arg(short = 'n', long = "namesrvAddr", value_name = "HOST:PORT", hide = true)]
     namesrv_addr: Option<String>,
+    #[command(flatten)]
+    properties: settings::Properties,
     /// Settings, over those of the file
     #[arg(value_name = "KEY=VALUE")]
     words: Vec<String>,
@@ -41,6 +43,10 @@ pub fn run(args: &Args) -> ExitCode {
         say(config::dump(&[&configs.namesrv, &configs.server]));
         return ExitCode::SUCCESS;
     }
+    configs.tls = match args.properties.tls() {
+        Ok(tls) => tls,
+        Err(error) => return fail(EXIT_FAILED, error),
+    };
     configs.serialize_type = match settings::serialize_type() {
         Ok(form) => form,
         Err(error) => return fail(EXIT_FAILED, error),

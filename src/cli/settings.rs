@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rocketmq::config::{self, Entry, Settings};
 use rocketmq::remoting::SerializeType;
+use rocketmq::remoting::tls::TlsSettings;
 
 /// What was odd about the settings, for the log.
 #[derive(Debug, Default)]
@@ -56,6 +57,29 @@ impl Loaded {
             tracing::warn!("{warning}");
             eprintln!("WARNING: {warning}");
         }
+    }
+}
+
+/// A JVM's system properties.
+#[derive(Debug, clap::Args)]
+pub struct Properties {
+    /// A system property of 4.3.0: those of TLS, as in -Dtls.server.mode=enforcing
+    #[arg(short = 'D', value_name = "KEY=VALUE")]
+    properties: Vec<String>,
+}
+
+impl Properties {
+    /// Those of TLS, over what the environment says (`ROCKETMQ_TLS_SERVER_MODE` and so on).
+    pub fn tls(&self) -> Result<TlsSettings, String> {
+        let mut tls = TlsSettings::of_environment(|name| std::env::var(name).ok());
+        for property in &self.properties {
+            let (key, value) = property.split_once('=').unwrap_or((property, ""));
+            if !tls.set(key, value) {
+                let known: Vec<&str> = TlsSettings::names().collect();
+                return Err(format!("-D{property}: there are {}", known.join(", ")));
+            }
+        }
+        Ok(tls)
     }
 }
 

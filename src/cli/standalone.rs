@@ -28,6 +28,8 @@ pub struct Args {
     /// Address that clients are sent to. Without it both listen on loopback only
     #[arg(long, value_name = "IP")]
     advertise: Option<Ipv4Addr>,
+    #[command(flatten)]
+    properties: settings::Properties,
     /// Broker settings
     #[arg(value_name = "KEY=VALUE")]
     words: Vec<String>,
@@ -88,6 +90,9 @@ fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs, settings::
     configs.server.listen_port = args.broker_port.into();
     configs.store.store_path_root_dir = text(data.clone());
     configs.store.store_path_commit_log = text(data.join("commitlog"));
+    configs.tls = args.properties.tls()?;
+    configs.client.use_tls = configs.tls.is_asked_of_brokers();
+    names.tls = configs.tls.clone();
     let broker::Configs { broker, server, client, store, .. } = &mut configs;
     let words: Result<Vec<Entry>, String> = args.words.iter().map(|word| settings::word(word)).collect();
     let words = words?;

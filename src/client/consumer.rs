@@ -108,7 +108,7 @@ impl Consumer {
         let subscription = SubscriptionData::build(&options.topic, Some(&options.expression), None)
             .map_err(|error| error.to_string())?;
         let changed = Arc::new(Notify::new());
-        let client = Client::new(ClientOptions::default(), Arc::new(Notices(Arc::clone(&changed))));
+        let client = Client::new(ClientOptions::of_environment(), Arc::new(Notices(Arc::clone(&changed))));
         let context = Context {
             calls: Calls::new(Arc::new(client), Duration::from_secs(3)),
             client_id: namesrvs.client_id(),

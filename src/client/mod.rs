@@ -33,6 +33,7 @@ use crate::protocol::request_code::RequestCode;
 use crate::protocol::response_code::ResponseCode;
 use crate::remoting::client::{Client, ClientOptions};
 use crate::remoting::router::NoService;
+use crate::remoting::tls::ClientTls;
 use crate::remoting::{Command, InvokeError, SUCCESS};
 
 /// Why a call has no result.
@@ -97,9 +98,17 @@ impl Calls {
         Calls { client, timeout }
     }
 
-    /// Calls over connections of their own, whose servers' requests are refused. Needs a runtime.
+    /// Calls over connections of their own, whose servers' requests are refused; with TLS where the environment
+    /// asks for it. Needs a runtime.
     pub fn standalone(timeout: Duration) -> Calls {
-        let client = Client::new(ClientOptions::default(), Arc::new(NoService));
+        let client = Client::new(ClientOptions::of_environment(), Arc::new(NoService));
+        Calls { client: Arc::new(client), timeout }
+    }
+
+    /// The same with TLS or without, as the caller says.
+    pub fn over(tls: Option<Arc<ClientTls>>, timeout: Duration) -> Calls {
+        let options = ClientOptions { tls, ..ClientOptions::default() };
+        let client = Client::new(options, Arc::new(NoService));
         Calls { client: Arc::new(client), timeout }
     }
 

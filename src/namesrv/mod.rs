@@ -27,6 +27,7 @@ use crate::http;
 use crate::remoting::SerializeType;
 use crate::remoting::connection::Limits;
 use crate::remoting::server::{Bound, Server, ServerOptions};
+use crate::remoting::tls::{ServerTls, TlsError, TlsSettings};
 
 const SCAN_FIRST_AFTER: Duration = Duration::from_secs(5);
 const SCAN_EVERY: Duration = Duration::from_secs(10);
@@ -44,6 +45,8 @@ pub struct Configs {
     pub serialize_type: SerializeType,
     /// Where `httpPort` is taken, one of the next ports will do.
     pub http_or_next: bool,
+    /// The properties `tls.*`.
+    pub tls: TlsSettings,
 }
 
 impl Default for Configs {
@@ -55,6 +58,7 @@ impl Default for Configs {
             bind_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             serialize_type: SerializeType::Json,
             http_or_next: false,
+            tls: TlsSettings::default(),
         }
     }
 }
@@ -73,6 +77,8 @@ pub enum StartError {
     Port(i32),
     #[error("adminAllowedAddrs: {0}")]
     AdminAllowedAddrs(String),
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     KvConfig(#[from] FileError),
 }
@@ -149,10 +155,11 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
     let port = u16::try_from(listen_port).map_err(|_| StartError::Port(listen_port))?;
     let allowed = &configs.namesrv.admin_allowed_addrs;
     let allowed = AllowedAddrs::parse(allowed).map_err(StartError::AdminAllowedAddrs)?;
+    let tls = ServerTls::open(&configs.tls)?;
     let kv = KvConfig::open(PathBuf::from(&configs.namesrv.kv_config_path))?;
     let bind_failed = |error| StartError::Bind { port, error };
     let bound = Bound::at(SocketAddr::new(configs.bind_ip, port)).map_err(bind_failed)?;
-    let options = server_options(&configs);
+    let options = ServerOptions { tls: Arc::clone(&tls), ..server_options(&configs) };
     let (http_port, http_addr) = (configs.namesrv.http_port, configs.namesrv.http_bind_addr.clone());
     let place = http::Place::of(&http_addr, http_port, configs.http_or_next);
     let namesrv = Arc::new(Namesrv { routes: RouteInfo::default(), kv, clock, configs: Mutex::new(configs) });
@@ -163,6 +170,7 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
     let http = http.map_err(|error| StartError::Http { port: http_port, error })?;
     let mut jobs = JoinSet::new();
     jobs.spawn(scan(Arc::clone(&namesrv)));
+    jobs.spawn(tls.keep_fresh());
     tracing::info!(addr = %server.addr(), "name server listens");
     Ok(Running { namesrv, server, http, jobs })
 }

@@ -3,16 +3,18 @@
 //! [`Service`]. It knows no request code.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 
 use super::command::Command;
-use super::connection::{self, Limits, ReadBudget};
+use super::connection::{self, Limits, ReadBudget, Security};
 use super::peer::{InvokeError, Peer};
 use super::router::Service;
 use super::server::log_end;
+use super::tls::{ClientTls, Session, TlsError};
 
 /// A client's settings.
 #[derive(Debug, Clone)]
@@ -20,11 +22,20 @@ pub struct ClientOptions {
     /// `connectTimeoutMillis`.
     pub connect_timeout: Duration,
     pub limits: Limits,
+    /// None for plain connections.
+    pub tls: Option<Arc<ClientTls>>,
 }
 
 impl Default for ClientOptions {
     fn default() -> ClientOptions {
-        ClientOptions { connect_timeout: Duration::from_secs(3), limits: Limits::default() }
+        ClientOptions { connect_timeout: Duration::from_secs(3), limits: Limits::default(), tls: None }
+    }
+}
+
+impl ClientOptions {
+    /// For tools: with TLS where the environment asks for it.
+    pub fn of_environment() -> ClientOptions {
+        ClientOptions { tls: ClientTls::of_environment(), ..ClientOptions::default() }
     }
 }
 
@@ -78,9 +89,9 @@ impl Client {
 
     async fn connect(&self, addr: &str) -> Result<Arc<Peer>, InvokeError> {
         let failed = |reason: String| InvokeError::Connect { addr: addr.to_owned(), reason };
-        let connecting = tokio::time::timeout(self.options.connect_timeout, TcpStream::connect(addr));
-        let stream = match connecting.await {
-            Ok(connected) => connected.map_err(|error| failed(error.to_string()))?,
+        let connecting = tokio::time::timeout(self.options.connect_timeout, self.open(addr));
+        let (stream, security) = match connecting.await {
+            Ok(opened) => opened.map_err(failed)?,
             Err(_) => {
                 return Err(failed(format!(
                     "no answer within {} ms",
@@ -88,11 +99,12 @@ impl Client {
                 )));
             }
         };
-        let ends = stream.set_nodelay(true).and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
+        let ends = stream.peer_addr().and_then(|remote| Ok((remote, stream.local_addr()?)));
         let (remote, local) = ends.map_err(|error| failed(error.to_string()))?;
         let (peer, outbox) = Peer::new(remote, local);
         let run = connection::run(
             stream,
+            security,
             Arc::clone(&peer),
             outbox,
             Arc::clone(&self.service),
@@ -101,6 +113,26 @@ impl Client {
         );
         tokio::spawn(async move { log_end(remote, &run.await) });
         Ok(peer)
+    }
+
+    /// Connects, and shakes hands where that is due.
+    async fn open(&self, addr: &str) -> Result<(TcpStream, Security), String> {
+        let connect = async {
+            let stream = TcpStream::connect(addr).await?;
+            stream.set_nodelay(true)?;
+            let remote = stream.peer_addr()?;
+            Ok::<_, io::Error>((stream, remote))
+        };
+        let (mut stream, remote) = connect.await.map_err(|error| error.to_string())?;
+        let Some(tls) = &self.options.tls else { return Ok((stream, Security::Plain)) };
+        let config = tls.config()?;
+        let shake = async {
+            let mut session = Session::client(config, remote.ip()).map_err(TlsError::Library)?;
+            session.handshake(&mut stream).await?;
+            Ok::<_, TlsError>(session)
+        };
+        let session = shake.await.map_err(|error| format!("TLS: {error}"))?;
+        Ok((stream, Security::Tls(Box::new(session))))
     }
 
     /// Ends every connection.

@@ -4,7 +4,8 @@
 //!
 //! Bounds: a frame (`frame_max_bytes`), replies that the peer does not take (past `unsent_max_bytes` reading
 //! stops until they are taken), replies that are still being made (`pending_max`), the bytes of unfinished
-//! frames of all connections together ([`ReadBudget`]), silence (`idle`), and how long one frame may take.
+//! frames of all connections together ([`ReadBudget`]), silence (`idle`), and how long one frame or a handshake
+//! may take. Whether there is TLS on a connection that comes in its first byte decides.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -29,9 +30,12 @@ use super::codec::{self, DecodeError, FRAME_MAX_BYTES};
 use super::command::{Body, Command, Response, SerializeType};
 use super::peer::{Outgoing, Peer};
 use super::router::{Answer, LaterResponse, Service};
+use super::tls::{ServerTls, Session, TlsMode, advice};
 
 /// Slices of one vectored write (the kernel takes 1024 at most).
 const SLICES_MAX: usize = 256;
+/// How TLS begins; no frame does, as it would be too large.
+const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Limits of a connection.
 #[derive(Debug, Clone)]
@@ -46,6 +50,8 @@ pub struct Limits {
     pub idle: Duration,
     /// From a frame's first byte to its last.
     pub frame_time: Duration,
+    /// From TLS's first byte to the end of its handshake.
+    pub handshake_time: Duration,
     /// The header form of what we send.
     pub serialize_type: SerializeType,
 }
@@ -58,6 +64,7 @@ impl Default for Limits {
             pending_max: 100_000,
             idle: Duration::from_secs(120),
             frame_time: Duration::from_secs(120),
+            handshake_time: Duration::from_secs(10),
             serialize_type: SerializeType::Json,
         }
     }
@@ -99,16 +106,47 @@ pub enum Ended {
     SlowFrame,
     #[error("unfinished frames of all connections exceed their budget")]
     Budget,
+    #[error("the TLS handshake was not finished in time")]
+    SlowHandshake,
+    #[error("the TLS handshake failed: {0}; {advice}", advice = advice(.0))]
+    Handshake(rustls::Error),
+    #[error("TLS: {0}")]
+    Tls(rustls::Error),
+    #[error(
+        "plain, which tls.server.mode=enforcing forbids: the client needs -Dtls.enable=true or setUseTLS(true)"
+    )]
+    PlainRefused,
+    #[error("TLS, which tls.server.mode=disabled forbids")]
+    TlsRefused,
+    #[error(
+        "TLS without a certificate of ours: set tls.server.certPath and tls.server.keyPath, see docs/SECURITY.md"
+    )]
+    NoCertificate,
     #[error(transparent)]
     Frame(#[from] DecodeError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
+/// What lies between the socket and the frames.
+pub(super) enum Security {
+    Plain,
+    /// Nothing has come in yet.
+    Undecided(Arc<ServerTls>),
+    Tls(Box<Session>),
+}
+
+impl Security {
+    fn wants_write(&self) -> bool {
+        matches!(self, Security::Tls(session) if session.wants_write())
+    }
+}
+
 /// Runs a connection until it ends. The peer is marked closed and the service told before this returns; also
 /// when the task is dropped.
 pub(super) async fn run<S: Service + ?Sized>(
     stream: TcpStream,
+    security: Security,
     peer: Arc<Peer>,
     outbox: mpsc::Receiver<Outgoing>,
     service: Arc<S>,
@@ -119,6 +157,7 @@ pub(super) async fn run<S: Service + ?Sized>(
     let idle = Box::pin(tokio::time::sleep(limits.idle));
     let mut connection = Connection {
         stream,
+        security,
         peer: Arc::clone(&peer),
         outbox,
         service: Arc::clone(&service),
@@ -126,6 +165,7 @@ pub(super) async fn run<S: Service + ?Sized>(
         input: BytesMut::new(),
         charged_bytes: 0,
         frame_since: None,
+        handshake_since: None,
         output: Output::default(),
         pending: FuturesUnordered::new(),
         in_turn: VecDeque::new(),
@@ -135,6 +175,9 @@ pub(super) async fn run<S: Service + ?Sized>(
     };
     let ended = connection.serve().await.err().unwrap_or(Ended::ByUs);
     connection.charge(0);
+    if let Security::Tls(session) = &mut connection.security {
+        session.say_goodbye(&connection.stream);
+    }
     ended
 }
 
@@ -252,6 +295,7 @@ fn reply_or_fault(done: std::thread::Result<Option<Response>>) -> Option<Respons
 
 struct Connection<S: Service + ?Sized> {
     stream: TcpStream,
+    security: Security,
     peer: Arc<Peer>,
     outbox: mpsc::Receiver<Outgoing>,
     service: Arc<S>,
@@ -263,6 +307,8 @@ struct Connection<S: Service + ?Sized> {
     charged_bytes: usize,
     /// When the unfinished frame in `input` began.
     frame_since: Option<Instant>,
+    /// When the other side began a handshake that is not finished.
+    handshake_since: Option<Instant>,
     output: Output,
     pending: FuturesUnordered<Owed>,
     /// Of these only the first may be ready.
@@ -302,7 +348,7 @@ impl<S: Service + ?Sized> Connection<S> {
         if let Poll::Ready(outgoing) = self.outbox.poll_recv(cx) {
             return Poll::Ready(Ok(Event::Outgoing(outgoing)));
         }
-        let unsent = !self.output.is_empty();
+        let unsent = !self.output.is_empty() || self.security.wants_write();
         let choked = self.output.bytes > self.limits.unsent_max_bytes;
         if !choked
             && !self.pending.is_empty()
@@ -367,6 +413,9 @@ impl<S: Service + ?Sized> Connection<S> {
 
     /// One read, and all whole frames that it brought.
     fn read(&mut self) -> Result<(), Ended> {
+        if matches!(self.security, Security::Tls(_)) {
+            return self.read_tls();
+        }
         self.make_room()?;
         // The stream's own read forgets readiness when it could not fill the buffer, which saves the read that
         // would only have told so.
@@ -376,7 +425,68 @@ impl<S: Service + ?Sized> Connection<S> {
             return Err(Ended::ByPeer);
         }
         self.last_activity = Instant::now();
+        if let Security::Undecided(_) = self.security {
+            return self.decide();
+        }
         self.handle_frames()
+    }
+
+    /// Goes by the first byte, as 4.3.0.
+    #[cold]
+    fn decide(&mut self) -> Result<(), Ended> {
+        let Security::Undecided(tls) = std::mem::replace(&mut self.security, Security::Plain) else {
+            return self.handle_frames();
+        };
+        match (self.input.first() == Some(&TLS_HANDSHAKE), tls.mode()) {
+            (false, TlsMode::Enforcing) => return Err(Ended::PlainRefused),
+            (false, _) => return self.handle_frames(),
+            (true, TlsMode::Disabled) => return Err(Ended::TlsRefused),
+            (true, _) => {}
+        }
+        let session = tls.session().map_err(Ended::Handshake)?.ok_or(Ended::NoCertificate)?;
+        self.security = Security::Tls(Box::new(session));
+        self.handshake_since = Some(self.last_activity);
+        self.idle.as_mut().reset(self.last_activity + self.limits.handshake_time.min(self.limits.idle));
+        let mut cipher = std::mem::take(&mut self.input);
+        let taken = self.take_cipher(&cipher);
+        buffers::put_back(&mut cipher);
+        taken
+    }
+
+    /// One read of a TLS connection.
+    fn read_tls(&mut self) -> Result<(), Ended> {
+        let mut cipher = buffers::take();
+        let count = self.stream.read_buf(&mut cipher).now_or_never();
+        let taken = match count {
+            None => Ok(()),
+            Some(Err(error)) => Err(error.into()),
+            Some(Ok(0)) => Err(Ended::ByPeer),
+            Some(Ok(_)) => {
+                self.last_activity = Instant::now();
+                self.take_cipher(&cipher)
+            }
+        };
+        buffers::put_back(&mut cipher);
+        taken
+    }
+
+    /// What the socket gave, and all whole frames in it.
+    fn take_cipher(&mut self, cipher: &[u8]) -> Result<(), Ended> {
+        self.make_room()?;
+        // What is said is never longer than how it is said.
+        self.reserve(cipher.len())?;
+        let Security::Tls(session) = &mut self.security else { return Ok(()) };
+        let is_handshake = session.is_handshaking();
+        let goes_on = session.decrypt(cipher, &mut self.input).map_err(if is_handshake {
+            Ended::Handshake
+        } else {
+            Ended::Tls
+        })?;
+        if !session.is_handshaking() {
+            self.handshake_since = None;
+        }
+        self.handle_frames()?;
+        if goes_on { Ok(()) } else { Err(Ended::ByPeer) }
     }
 
     /// Room for the next read: of a large frame no more than has already come, so that a length alone costs
@@ -391,6 +501,12 @@ impl<S: Service + ?Sized> Connection<S> {
             Some(whole) if whole > have => (whole - have).min(have.max(BUFFER_BYTES)),
             _ => 1,
         };
+        self.reserve(want)
+    }
+
+    /// Room for so many bytes more, within the budget.
+    fn reserve(&mut self, want: usize) -> Result<(), Ended> {
+        let have = self.input.len();
         if self.input.capacity() - have < want {
             let room = have + want.max(BUFFER_BYTES);
             if !self.charge(room.saturating_sub(2 * BUFFER_BYTES)) {
@@ -452,6 +568,9 @@ impl<S: Service + ?Sized> Connection<S> {
 
     /// Gives the socket what it takes now; the rest waits for it to be writable.
     fn write(&mut self) -> Result<(), Ended> {
+        if matches!(self.security, Security::Tls(_)) {
+            return self.write_tls();
+        }
         if self.output.is_empty() {
             return Ok(());
         }
@@ -477,8 +596,33 @@ impl<S: Service + ?Sized> Connection<S> {
         Ok(())
     }
 
+    fn write_tls(&mut self) -> Result<(), Ended> {
+        let Security::Tls(session) = &mut self.security else { return Ok(()) };
+        self.output.seal();
+        loop {
+            let taken = session.encrypt(&self.output.chunks)?;
+            self.output.advance(taken);
+            if !session.wants_write() {
+                break;
+            }
+            if session.flush(&self.stream)? > 0 {
+                self.last_activity = Instant::now();
+            }
+            if session.wants_write() {
+                break;
+            }
+        }
+        if self.output.is_empty() {
+            buffers::put_back(&mut self.output.open);
+        }
+        Ok(())
+    }
+
     fn check_time(&mut self) -> Result<(), Ended> {
         let now = Instant::now();
+        if self.handshake_since.is_some_and(|since| now >= since + self.limits.handshake_time) {
+            return Err(Ended::SlowHandshake);
+        }
         if self.frame_since.is_some_and(|since| now >= since + self.limits.frame_time) {
             return Err(Ended::SlowFrame);
         }

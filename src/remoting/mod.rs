@@ -14,6 +14,7 @@ pub mod json_header;
 pub mod peer;
 pub mod router;
 pub mod server;
+pub mod tls;
 
 pub use command::{Body, Command, Language, Response, SerializeType};
 pub use peer::{InvokeError, Peer};

@@ -10,9 +10,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::connection::{self, Ended, Limits, ReadBudget};
+use super::connection::{self, Ended, Limits, ReadBudget, Security};
 use super::peer::Peer;
 use super::router::Service;
+use super::tls::ServerTls;
 
 /// Java's `SO_BACKLOG`.
 const BACKLOG: i32 = 1024;
@@ -31,6 +32,7 @@ pub struct ServerOptions {
     pub read_budget_bytes: usize,
     /// `serverSocketSndBufSize` and `serverSocketRcvBufSize`; `None` leaves them to the kernel, which tunes them.
     pub socket_buffer_bytes: Option<usize>,
+    pub tls: Arc<ServerTls>,
 }
 
 impl Default for ServerOptions {
@@ -40,6 +42,7 @@ impl Default for ServerOptions {
             connections_max: 60_000,
             read_budget_bytes: 256 * 1024 * 1024,
             socket_buffer_bytes: None,
+            tls: ServerTls::disabled(),
         }
     }
 }
@@ -176,6 +179,7 @@ async fn accept<S: Service + ?Sized>(
         let leave = Leave { id: peer.id(), peers: Arc::clone(&peers) };
         let run = connection::run(
             stream,
+            Security::Undecided(Arc::clone(&options.tls)),
             Arc::clone(&peer),
             outbox,
             Arc::clone(&service),
@@ -215,7 +219,15 @@ pub(super) fn log_end(remote: SocketAddr, ended: &Ended) {
     match ended {
         Ended::ByPeer | Ended::ByUs => tracing::debug!(%remote, reason = %ended, "connection ended"),
         Ended::Idle | Ended::Io(_) => tracing::info!(%remote, reason = %ended, "connection ended"),
-        Ended::SlowFrame | Ended::Budget | Ended::Frame(_) => {
+        Ended::SlowFrame
+        | Ended::Budget
+        | Ended::Frame(_)
+        | Ended::SlowHandshake
+        | Ended::Handshake(_)
+        | Ended::Tls(_)
+        | Ended::PlainRefused
+        | Ended::TlsRefused
+        | Ended::NoCertificate => {
             tracing::warn!(%remote, reason = %ended, "connection closed by us");
         }
     }
