@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod broker;
 pub mod load;
+pub mod tls;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
