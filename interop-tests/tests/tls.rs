@@ -117,7 +117,7 @@ fn check(namesrv_side: Side, broker_side: Side) {
         ("waitTimeMillsInSendQueue", "30000".to_owned()),
     ];
     let broker = server(broker_side, "broker", folder.path(), &for_servers, &words);
-    for mode in ["sync", "async"] {
+    for mode in ["sync", "batch"] {
         let (passed, printed) = quickstart(&namesrv, &for_clients, mode);
         assert!(
             passed,
