@@ -121,6 +121,20 @@ fn of_javas_options_only_those_that_say_where_things_are_count() {
 }
 
 #[test]
+fn properties_of_tls_reach_the_program() {
+    let home = Home::new();
+    home.program("bin/rocketmq");
+    let options = "-Dtls.server.keyPath=/k -Dtls.a-b=1 -Dtls.enable";
+    let env = [("JAVA_OPT", options), ("ROCKETMQ_TLS_SERVER_KEYPATH", "/other")];
+    let args = ["-Dtls.server.mode=enforcing", "org.apache.rocketmq.broker.BrokerStartup"];
+    let output = home.run(Path::new("/"), home.path("bin/runbroker.sh"), &args, &env);
+    let told: Vec<&str> = output.lines().filter(|line| line.starts_with("ROCKETMQ_TLS")).collect();
+    let expected =
+        ["ROCKETMQ_TLS_A_B=1", "ROCKETMQ_TLS_SERVER_KEYPATH=/k", "ROCKETMQ_TLS_SERVER_MODE=enforcing"];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn the_program_is_found_in_a_release_before_a_checkout_and_release_before_debug() {
     let home = Home::new();
     let script = home.path("bin/mqnamesrv");
