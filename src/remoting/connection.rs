@@ -477,10 +477,11 @@ impl<S: Service + ?Sized> Connection<S> {
         self.reserve(cipher.len())?;
         let Security::Tls(session) = &mut self.security else { return Ok(()) };
         let is_handshake = session.is_handshaking();
-        let goes_on = session.decrypt(cipher, &mut self.input).map_err(if is_handshake {
-            Ended::Handshake
-        } else {
-            Ended::Tls
+        let goes_on = session.decrypt(cipher, &mut self.input).map_err(|error| match error {
+            // With TLS 1.3 a client hears that its certificate is refused when its own handshake is over.
+            rustls::Error::AlertReceived(_) => Ended::Handshake(error),
+            error if is_handshake => Ended::Handshake(error),
+            error => Ended::Tls(error),
         })?;
         if !session.is_handshaking() {
             self.handshake_since = None;

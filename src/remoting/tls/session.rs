@@ -16,6 +16,9 @@ use super::TlsError;
 use super::load::{ClientConfig, ServerConfig};
 use crate::remoting::buffers::BUFFER_BYTES;
 
+/// Chunks that are encrypted at once.
+const SLICES_MAX: usize = 64;
+
 /// The state of one connection.
 pub(in crate::remoting) struct Session(Connection);
 
@@ -86,16 +89,10 @@ impl Session {
 
     /// Takes as much of the chunks as it has room for: how many bytes.
     pub(in crate::remoting) fn encrypt(&mut self, chunks: &VecDeque<Bytes>) -> io::Result<usize> {
-        let mut writer = self.0.writer();
-        let mut taken = 0;
-        for chunk in chunks {
-            let count = writer.write(chunk)?;
-            taken += count;
-            if count < chunk.len() {
-                break;
-            }
-        }
-        Ok(taken)
+        // Together, so that small ones share a record.
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let used = chunks.iter().zip(&mut slices).map(|(chunk, slice)| *slice = IoSlice::new(chunk)).count();
+        self.0.writer().write_vectored(&slices[..used])
     }
 
     /// Gives the socket what it takes now: how many bytes.
