@@ -161,6 +161,44 @@ fn enforcing_without_a_usable_key_does_not_start_and_says_why() {
     assert!(fs::exists(&key).unwrap());
 }
 
+/// Who is turned away stands in the log with its address and what to do.
+#[test]
+fn refusals_are_logged() {
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let (cert, key) = write_files(home.path(), "server", &authority.issue());
+    let (_program, port, _) = common::start_server(home.path(), |port| {
+        vec![
+            "namesrv".to_owned(),
+            format!("listenPort={port}"),
+            "-Dtls.server.mode=enforcing".to_owned(),
+            format!("-Dtls.server.certPath={cert}"),
+            format!("-Dtls.server.keyPath={key}"),
+            "-Dtls.server.need.client.auth=require".to_owned(),
+        ]
+    });
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let logged = |remote: SocketAddr, expected: &str| {
+        until(expected, || {
+            let log = fs::read_to_string(home.path().join("logs/rocketmqlogs/namesrv.log")).unwrap();
+            log.lines().any(|line| line.contains(&remote.to_string()) && line.contains(expected))
+        });
+    };
+    let check = |sent: &[u8], expected: &str| {
+        let mut stream = common::connect(port);
+        stream.write_all(sent).unwrap();
+        logged(stream.local_addr().unwrap(), expected);
+    };
+    check(
+        &[0, 0, 0, 9],
+        "plain, which tls.server.mode=enforcing forbids: the client needs -Dtls.enable=true",
+    );
+    check(&[0x16; 100], "the TLS handshake failed");
+    let mut client = TlsClient::new(addr, &authority, &Dial::default());
+    assert!(client.call(request()).is_err());
+    logged(client.local_addr(), "the client gave no certificate: set its tls.client.certPath");
+}
+
 #[test]
 fn clients_certificates_are_asked_for_and_verified() {
     let folder = tempfile::tempdir().unwrap();

@@ -127,6 +127,10 @@ impl TlsClient {
         self.read()
     }
 
+    pub fn local_addr(&self) -> SocketAddr {
+        self.0.sock.local_addr().unwrap()
+    }
+
     /// The certificate that the server has shown, PEM's content.
     pub fn shown(&self) -> Vec<u8> {
         self.0.conn.peer_certificates().unwrap()[0].to_vec()
