@@ -97,8 +97,15 @@ impl TopicTable {
         let mut topics: HashMap<String, Arc<TopicConfig>> =
             built_in_topics.into_iter().map(|config| (config.topic_name.clone(), Arc::new(config))).collect();
         let mut version = DataVersion::new(clock.now_ms());
+        let mut unsaved = false;
         if let Some(saved) = config_file::load::<TopicConfigSerializeWrapper>(&file)? {
             version = saved.data_version;
+            // A table that is more than its file has another version: to slaves and name servers that know the file's,
+            // Java's broker before us among them, an equal one says that there is nothing to look at.
+            unsaved = topics.keys().any(|name| !saved.topic_config_table.contains_key(name));
+            if unsaved {
+                version.next_version(clock.now_ms());
+            }
             for (name, mut config) in saved.topic_config_table {
                 // The broker's and the cluster's own topics may have dots: host names do.
                 let checked =
@@ -117,7 +124,7 @@ impl TopicTable {
             tables: RwLock::new(Tables { topics, version }),
             system,
             auto_create: AtomicBool::new(built_in.auto_create_topic_enable),
-            unsaved: AtomicBool::new(false),
+            unsaved: AtomicBool::new(unsaved),
             saving: Mutex::new(()),
             changed: Box::new(changed),
         })
@@ -457,6 +464,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_our_built_in_topics_gives_another_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut older = built_in();
+        older.trace_topic_enable = false;
+        let (topics, _) = table(&folder, &older);
+        topics.update(TopicConfig::new("A", 3, 5, 6)).unwrap();
+        topics.persist().unwrap();
+        let mut newer = built_in();
+        newer.trace_topic_enable = true;
+        let (grown, _) = table(&folder, &newer);
+        assert_eq!((topics.version().counter, grown.version().counter), (1, 2));
+        grown.persist().unwrap();
+        let (again, _) = table(&folder, &newer);
+        assert_eq!(again.snapshot(), grown.snapshot());
+    }
+
+    #[test]
     fn a_file_cannot_bring_names_that_leave_the_store() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("config")).unwrap();
@@ -466,7 +490,7 @@ mod tests {
         let (topics, _) = table(&folder, &built_in());
         assert!(topics.get("../x").is_none());
         assert_eq!(topics.get("ok").unwrap().perm, 4);
-        assert_eq!(topics.version(), DataVersion { counter: 7, timestamp: 5 });
+        assert_eq!(topics.version().counter, 8, "the built-in topics came on top");
     }
 
     #[test]
