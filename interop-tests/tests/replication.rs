@@ -9,7 +9,6 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -31,12 +30,22 @@ const SIZES: [(&str, &str); 4] = [
     ("maxIndexNum", "4000"),
 ];
 
-/// Two tests at a time, each with up to four JVMs, that mostly wait.
-fn one_of_two() -> MutexGuard<'static, ()> {
-    static TURNS: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let next = NEXT.fetch_add(1, Ordering::Relaxed) % TURNS.len();
-    TURNS[next].lock().unwrap_or_else(PoisonError::into_inner)
+/// Four tests at a time, each with up to four JVMs, that mostly wait: more threads than cores, then.
+fn one_of_four() -> Turn {
+    while TAKEN.fetch_update(Ordering::AcqRel, Ordering::Acquire, |it| (it < 4).then_some(it + 1)).is_err() {
+        thread::park_timeout(Duration::from_millis(100));
+    }
+    Turn
+}
+
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+struct Turn;
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TAKEN.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 fn messages() -> usize {
@@ -280,7 +289,7 @@ fn same(cluster: Cluster, with_index: bool) -> i64 {
 
 /// The slave runs, is stopped and started, and is killed and started, while messages come.
 fn follows(master: Side, slave: Side) {
-    let _turn = one_of_two();
+    let _turn = one_of_four();
     let part = messages() / 3;
     let mut cluster = start(master, slave, "ASYNC_MASTER");
     cluster.start_at(SLAVE);
@@ -323,7 +332,7 @@ fn our_slave_follows_our_master() {
 
 /// A slave without anything comes when half of the messages are there: it gets the master's last file and what follows.
 fn comes_late(master: Side, slave: Side) {
-    let _turn = one_of_two();
+    let _turn = one_of_four();
     let half = messages() / 2;
     let mut cluster = start(master, slave, "ASYNC_MASTER");
     load(&cluster, half, 5);
@@ -358,7 +367,7 @@ fn our_slave_comes_late_to_our_master() {
 
 /// Who answers senders for the slave, and when.
 fn waits_for_slave(master: Side, slave: Side) {
-    let _turn = one_of_two();
+    let _turn = one_of_four();
     let mut cluster = start(master, slave, "SYNC_MASTER");
     assert_eq!(statuses(&cluster, 10, 0, true), only("SLAVE_NOT_AVAILABLE"), "without a slave");
     assert_eq!(statuses(&cluster, 10, 0, false), only("SEND_OK"), "without a slave, by who does not wait");
@@ -412,7 +421,7 @@ fn our_sync_master_waits_for_our_slave() {
 /// A Java pair becomes ours node by node and goes back, as docs/MIGRATION.md has it, on the same two directories.
 #[test]
 fn a_java_pair_becomes_ours_node_by_node_and_goes_back() {
-    let _turn = one_of_two();
+    let _turn = one_of_four();
     let part = messages() / 6;
     let mut cluster = start(Side::Java, Side::Java, "ASYNC_MASTER");
     cluster.start_at(SLAVE);
@@ -465,7 +474,7 @@ fn got(consumers: &mut [Helper]) -> BTreeMap<(i64, i64), usize> {
 /// and commits. The master comes back, after the consumer has gone or before: by how much the group's offsets on it fall
 /// behind those on the slave.
 fn consumes_from_slave(master: Side, slave: Side, lives_on: bool) -> i64 {
-    let _turn = one_of_two();
+    let _turn = one_of_four();
     let mut cluster = start(master, slave, "ASYNC_MASTER");
     cluster.start_at(SLAVE);
     let namesrv = cluster.namesrv_addr.to_string();
