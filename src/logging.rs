@@ -20,7 +20,9 @@
 //! | other crates | broker_default.log | namesrv_default.log | tools_default.log |
 //!
 //! A line is `2026-11-23 08:14:31 INFO thread - message key=value`, in the local time zone (Java: always GMT+8), and
-//! always one line: control characters in what a peer sent are escaped. The caller only copies its line into a bounded
+//! always one line: control characters in what a peer sent are escaped. With `--log-format json` it is one JSON object,
+//! `{"time":"2026-11-23T07:14:31.000Z","level":"INFO","thread":"…","target":"…","message":"…","fields":{"key":"value"}}`,
+//! in the same files. The caller only copies its line into a bounded
 //! buffer; when the disk does not keep up, lines are dropped and counted, and the count is logged.
 
 mod rolling;
@@ -30,14 +32,14 @@ mod tests;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::{EnvFilter, Registry};
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use rolling::RollingFile;
 
@@ -64,9 +66,27 @@ pub struct LogOptions {
     pub dir: PathBuf,
     /// A level, or directives such as `info,rocketmq::store=debug`.
     pub filter: String,
+    /// What a line looks like.
+    pub format: LogFormat,
+}
+
+/// What a line looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// As 4.3.0's.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 impl LogOptions {
+    /// The same with this filter, unless it is empty.
+    #[must_use]
+    pub fn with_filter(self, directives: &str) -> LogOptions {
+        if directives.is_empty() { self } else { LogOptions { filter: directives.to_owned(), ..self } }
+    }
+
     /// Java's folder under the home directory (or `ROCKETMQ_LOG_DIR`), and the level of `ROCKETMQ_LOG` or `info`.
     pub fn from_env() -> LogOptions {
         let named = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
@@ -74,6 +94,7 @@ impl LogOptions {
         LogOptions {
             dir: named("ROCKETMQ_LOG_DIR").map_or_else(home, PathBuf::from),
             filter: named("ROCKETMQ_LOG").unwrap_or_else(|| "info".to_owned()),
+            format: LogFormat::default(),
         }
     }
 }
@@ -89,25 +110,45 @@ pub enum Error {
     AlreadySet(#[from] tracing::subscriber::SetGlobalDefaultError),
 }
 
+/// The filter of this process's log, once it has one.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
 /// Sends every event of this process to its file, until the guard is dropped.
 pub fn init(kind: ServerKind, options: &LogOptions) -> Result<LogGuard, Error> {
-    let (subscriber, guard) = subscriber(kind, options)?;
+    let (subscriber, filter, guard) = subscriber(kind, options)?;
     tracing::subscriber::set_global_default(subscriber)?;
+    // Nobody else sets it: the subscriber above could be set only once.
+    let _ = FILTER.set(filter);
     Ok(guard)
 }
 
-fn subscriber(
-    kind: ServerKind,
-    options: &LogOptions,
-) -> Result<(impl Subscriber + Send + Sync + use<>, LogGuard), Error> {
-    let filter =
-        EnvFilter::try_new(&options.filter).map_err(|error| Error::Filter(options.filter.clone(), error))?;
+/// `logLevel` is another now: so is what is logged, where this process logs.
+pub fn filter_changed(log_level: &str) {
+    let directives = LogOptions::from_env().with_filter(log_level).filter;
+    let reloaded = FILTER.get().map(|handle| Ok(handle.reload(parse_filter(&directives)?)?));
+    if let Some(Err(error)) = reloaded {
+        let error: Box<dyn std::error::Error> = error;
+        tracing::error!(%error, log_level, "logLevel has no effect");
+    }
+}
+
+/// A level, or directives such as `info,rocketmq::store=debug`.
+pub fn parse_filter(directives: &str) -> Result<EnvFilter, Error> {
+    EnvFilter::try_new(directives).map_err(|error| Error::Filter(directives.to_owned(), error))
+}
+
+type Filtered = (Box<dyn Subscriber + Send + Sync>, reload::Handle<EnvFilter, Registry>, LogGuard);
+
+fn subscriber(kind: ServerKind, options: &LogOptions) -> Result<Filtered, Error> {
+    let (filter, handle) = reload::Layer::new(parse_filter(&options.filter)?);
     let queue = Arc::new(Queue::default());
     let files = FILES.map(|file| RollingFile::new(&options.dir, file.name, file.max_bytes, file.keep));
-    let writer = Writer { kind, queue: Arc::clone(&queue), files };
+    let format = options.format;
+    let writer = Writer { kind, format, queue: Arc::clone(&queue), files };
     let thread = thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run())?;
-    let layer = FileLayer { kind, queue: Arc::clone(&queue), time_zone: TimeZone::system() };
-    Ok((Registry::default().with(filter).with(layer), LogGuard { queue, thread: Some(thread) }))
+    let layer = FileLayer { kind, format, queue: Arc::clone(&queue), time_zone: TimeZone::system() };
+    let subscriber = Box::new(Registry::default().with(filter).with(layer));
+    Ok((subscriber, handle, LogGuard { queue, thread: Some(thread) }))
 }
 
 /// Dropping it writes out what waits and ends the writer: keep it until the process has nothing more to say.
@@ -230,22 +271,25 @@ fn is_within(path: &str, module: &str) -> bool {
 
 struct FileLayer {
     kind: ServerKind,
+    format: LogFormat,
     queue: Arc<Queue>,
     time_zone: TimeZone,
 }
 
 impl<S: Subscriber> Layer<S> for FileLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let file = file_for(self.kind, event.metadata().target());
-        let mut said = Said::default();
+        let metadata = event.metadata();
+        let file = file_for(self.kind, metadata.target());
+        let mut said = Said::new(self.format);
         event.record(&mut said);
         let current = thread::current();
         let head = Head {
             time: Timestamp::now(),
-            level: *event.metadata().level(),
+            level: *metadata.level(),
             thread: current.name().unwrap_or("unnamed"),
+            target: metadata.target(),
         };
-        let line = line(FILES[file as usize].shape, &self.time_zone, &head, &said);
+        let line = line(FILES[file as usize].shape, &self.time_zone, &head, said);
         self.queue.push(file, line.as_bytes());
     }
 }
@@ -254,9 +298,17 @@ struct Head<'a> {
     time: Timestamp,
     level: Level,
     thread: &'a str,
+    target: &'a str,
 }
 
-fn line(shape: Shape, time_zone: &TimeZone, head: &Head<'_>, said: &Said) -> String {
+fn line(shape: Shape, time_zone: &TimeZone, head: &Head<'_>, said: Said) -> String {
+    match said.format {
+        LogFormat::Text => text_line(shape, time_zone, head, &said),
+        LogFormat::Json => json_line(head, &said),
+    }
+}
+
+fn text_line(shape: Shape, time_zone: &TimeZone, head: &Head<'_>, said: &Said) -> String {
     let mut line = String::with_capacity(96 + said.message.len() + said.fields.len());
     let time = head.time.to_zoned(time_zone.clone());
     // Writing into a String does not fail, and a moment of now always has these fields.
@@ -277,21 +329,55 @@ fn line(shape: Shape, time_zone: &TimeZone, head: &Head<'_>, said: &Said) -> Str
     line
 }
 
-/// What an event says: its message, and its fields as ` key=value`.
-#[derive(Default)]
+/// Message and fields are JSON already, and cut where they were too long.
+fn json_line(head: &Head<'_>, said: &Said) -> String {
+    let mut line = String::with_capacity(160 + said.message.len() + said.fields.len());
+    let _ = write!(line, "{{\"time\":\"{:.3}\",\"level\":\"{}\"", head.time, head.level);
+    for (key, value) in [("thread", head.thread), ("target", head.target)] {
+        let _ = write!(line, ",\"{key}\":\"");
+        let _ = JsonText(&mut line).write_str(value);
+        line.push('"');
+    }
+    let fields = said.fields.strip_prefix(',').unwrap_or_default();
+    let _ = writeln!(line, ",\"message\":\"{}\",\"fields\":{{{fields}}}}}", said.message);
+    line
+}
+
+/// What an event says: its message, and its fields as ` key=value` or `,"key":"value"`.
 struct Said {
+    format: LogFormat,
     message: String,
     fields: String,
 }
 
 impl Said {
+    fn new(format: LogFormat) -> Said {
+        Said { format, message: String::new(), fields: String::new() }
+    }
+
     fn add(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let Said { format, message, fields } = self;
         // A Display of a caller that reports an error costs its own text only.
-        let _ = if field.name() == "message" {
-            OneLine(&mut self.message).write_fmt(value)
-        } else {
-            let _ = write!(self.fields, " {}=", field.name());
-            OneLine(&mut self.fields).write_fmt(value)
+        let _ = match (*format, field.name()) {
+            (LogFormat::Text, "message") => OneLine(message).write_fmt(value),
+            (LogFormat::Json, "message") => JsonText(message).write_fmt(value),
+            (LogFormat::Text, name) => {
+                let _ = write!(fields, " {name}=");
+                OneLine(fields).write_fmt(value)
+            }
+            (LogFormat::Json, name) => {
+                let _ = write!(fields, ",\"{name}\":\"");
+                let _ = JsonText(fields).write_fmt(value);
+                fields.write_char('"')
+            }
+        };
+    }
+
+    /// A number or a truth value, which JSON has without quotes.
+    fn add_plain(&mut self, name: &str, value: impl fmt::Display) {
+        let _ = match self.format {
+            LogFormat::Text => write!(self.fields, " {name}={value}"),
+            LogFormat::Json => write!(self.fields, ",\"{name}\":{value}"),
         };
     }
 }
@@ -301,12 +387,43 @@ impl Visit for Said {
         self.add(field, format_args!("{value:?}"));
     }
 
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add_plain(field.name(), value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add_plain(field.name(), value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add_plain(field.name(), value);
+    }
+
     fn record_str(&mut self, field: &Field, value: &str) {
         self.add(field, format_args!("{value}"));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
         self.add(field, format_args!("{value}"));
+    }
+}
+
+/// The inside of a JSON string.
+struct JsonText<'a>(&'a mut String);
+
+impl fmt::Write for JsonText<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for char in text.chars() {
+            match char {
+                '"' | '\\' => self.0.extend(['\\', char]),
+                char if char.is_control() => write!(self.0, "\\u{:04x}", u32::from(char))?,
+                char => self.0.push(char),
+            }
+            if self.0.len() > LINE_BYTES {
+                return Err(fmt::Error); // enough
+            }
+        }
+        Ok(())
     }
 }
 
@@ -387,6 +504,7 @@ impl Queue {
 
 struct Writer {
     kind: ServerKind,
+    format: LogFormat,
     queue: Arc<Queue>,
     files: [RollingFile; FILE_COUNT],
 }
@@ -396,13 +514,17 @@ impl Writer {
         let mut buffers: [Vec<u8>; FILE_COUNT] = Default::default();
         while let Some((mut taken, dropped)) = self.queue.take(buffers) {
             if dropped > 0 {
-                let said = Said {
-                    message: "the log could not keep up, lines were dropped".to_owned(),
-                    fields: format!(" count={dropped}"),
+                let mut said = Said::new(self.format);
+                said.message.push_str("the log could not keep up, lines were dropped");
+                said.add_plain("count", dropped);
+                let head = Head {
+                    time: Timestamp::now(),
+                    level: Level::WARN,
+                    thread: "log-writer",
+                    target: "rocketmq::logging",
                 };
-                let head = Head { time: Timestamp::now(), level: Level::WARN, thread: "log-writer" };
                 let main = file_for(self.kind, "rocketmq");
-                let line = line(Shape::Full, &TimeZone::system(), &head, &said);
+                let line = line(Shape::Full, &TimeZone::system(), &head, said);
                 taken[main as usize].extend_from_slice(line.as_bytes());
             }
             for (file, lines) in self.files.iter_mut().zip(&mut taken) {

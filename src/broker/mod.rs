@@ -57,6 +57,7 @@ use crate::config::allowed_addrs::AllowedAddrs;
 use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
 use crate::config::store::{BrokerRole, MessageStoreConfig};
+use crate::logging;
 use crate::protocol::body::topic::TopicConfig;
 use crate::protocol::header::client::NotifyConsumerIdsChangedRequestHeader;
 use crate::protocol::request_code::RequestCode;
@@ -247,8 +248,12 @@ impl Broker {
         self.topics.set_auto_create(self.live.auto_create_topic_enable());
         self.groups.set_auto_create(self.live.auto_create_subscription_group());
         self.store.settings().set(&self.live.configs().store);
-        if keys.iter().any(|key| key == "brokerPermission") {
+        let has_changed = |name: &str| keys.iter().any(|key| key == name);
+        if has_changed("brokerPermission") {
             self.topics.bump_version();
+        }
+        if has_changed("logLevel") {
+            logging::filter_changed(&self.live.configs().broker.log_level);
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Args {
     print_important_config: bool,
     #[command(flatten)]
     properties: settings::Properties,
+    #[command(flatten)]
+    log: server::Log,
     /// Settings, over those of the file
     #[arg(value_name = "KEY=VALUE")]
     words: Vec<String>,
@@ -83,7 +85,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(form) => form,
         Err(error) => return fail(EXIT_FAILED, error),
     };
-    let _log = server::log(ServerKind::Broker);
+    let _log = args.log.begin(ServerKind::Broker, &configs.broker.log_level);
     loaded.report();
     for line in config::dump(&sections).lines() {
         tracing::info!("{line}");

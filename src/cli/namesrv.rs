@@ -22,6 +22,8 @@ pub struct Args {
     namesrv_addr: Option<String>,
     #[command(flatten)]
     properties: settings::Properties,
+    #[command(flatten)]
+    log: server::Log,
     /// Settings, over those of the file
     #[arg(value_name = "KEY=VALUE")]
     words: Vec<String>,
@@ -51,7 +53,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(form) => form,
         Err(error) => return fail(EXIT_FAILED, error),
     };
-    let _log = server::log(ServerKind::Namesrv);
+    let _log = args.log.begin(ServerKind::Namesrv, &configs.namesrv.log_level);
     loaded.report();
     let form = configs.serialize_type.name();
     server::run(

@@ -4,22 +4,34 @@ use std::future::Future;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use rocketmq::logging::{self, LogGuard, LogOptions, ServerKind};
+use rocketmq::logging::{self, LogFormat, LogGuard, LogOptions, ServerKind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{EXIT_FAILED, fail, say};
 
-/// Begins to log. A server whose log cannot be written runs without one, and says so.
-pub fn log(kind: ServerKind) -> Option<LogGuard> {
-    match logging::init(kind, &LogOptions::from_env()) {
-        Ok(guard) => {
-            describe();
-            Some(guard)
-        }
-        Err(error) => {
-            eprintln!("WARNING: no log is written: {error}");
-            None
+/// How to log.
+#[derive(Debug, clap::Args)]
+pub struct Log {
+    /// What a line of the log files looks like
+    #[arg(long = "log-format", value_name = "FORMAT", env = "ROCKETMQ_LOG_FORMAT", default_value = "text")]
+    format: LogFormat,
+}
+
+impl Log {
+    /// Begins to log, with the filter of `logLevel` unless that is empty. A server whose log cannot be written runs
+    /// without one, and says so.
+    pub fn begin(&self, kind: ServerKind, log_level: &str) -> Option<LogGuard> {
+        let options = LogOptions { format: self.format, ..LogOptions::from_env() }.with_filter(log_level);
+        match logging::init(kind, &options) {
+            Ok(guard) => {
+                describe();
+                Some(guard)
+            }
+            Err(error) => {
+                eprintln!("WARNING: no log is written: {error}");
+                None
+            }
         }
     }
 }

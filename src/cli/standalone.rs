@@ -30,6 +30,8 @@ pub struct Args {
     advertise: Option<Ipv4Addr>,
     #[command(flatten)]
     properties: settings::Properties,
+    #[command(flatten)]
+    log: server::Log,
     /// Broker settings
     #[arg(value_name = "KEY=VALUE")]
     words: Vec<String>,
@@ -46,7 +48,7 @@ pub fn run(args: &Args) -> ExitCode {
         Err(error) => return fail(EXIT_FAILED, error),
     };
     let data = PathBuf::from(&configs.store.store_path_root_dir);
-    let _log = server::log(ServerKind::Standalone);
+    let _log = args.log.begin(ServerKind::Standalone, &configs.broker.log_level);
     loaded.report();
     let start = async {
         let namesrv = namesrv::start(names).await.map_err(|error| error.to_string())?;

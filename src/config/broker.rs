@@ -163,6 +163,8 @@ pub struct BrokerConfig {
     pub admin_allowed_addrs: String,
     /// RMQ_SYS_TRACE_TOPIC exists, for clients of 4.4 on. Not a key of 4.3.0. Default true. Read at start.
     pub trace_topic_enable: bool,
+    /// Level of the log, or levels of its parts as in `info,rocketmq::store=debug`. A key of ours. Default empty: `ROCKETMQ_LOG`, or info. Changes at run time.
+    pub log_level: String,
     /// Port for metrics, health checks and a page to watch the server by; 0 is none. A key of ours. Default 0. Read at start.
     pub http_port: i32,
     /// Address that it is listened on. A key of ours. Default `127.0.0.1`. Read at start.
@@ -246,6 +248,7 @@ impl Default for BrokerConfig {
             ha_allowed_addrs: String::new(),
             admin_allowed_addrs: String::new(),
             trace_topic_enable: true,
+            log_level: String::new(),
             http_port: 0,
             http_bind_addr: "127.0.0.1".to_owned(),
         }
@@ -295,6 +298,7 @@ impl Section for BrokerConfig {
         "transactionTimeOut",
         "transactionCheckMax",
         "autoCreateTopicOnCluster",
+        "logLevel",
     ];
     const INERT: &[(&str, &str)] = &[
         ("rocketmqHome", "nothing but conf/plain_acl.yml is read from there"),
@@ -347,6 +351,7 @@ impl Section for BrokerConfig {
         let problem = |(key, list): (&'static str, &String)| Some((key, AllowedAddrs::parse(list).err()?));
         let mut problems: Vec<_> = lists.into_iter().filter_map(problem).collect();
         problems.extend(super::http_problems(self.http_port, &self.http_bind_addr));
+        problems.extend(super::log_problem(&self.log_level));
         if self.broker_id < 0 {
             problems.push(("brokerId", "is negative: a master has 0, a slave more".to_owned()));
         }

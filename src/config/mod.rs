@@ -353,6 +353,11 @@ fn http_problems(port: i32, bind_addr: &str) -> Vec<(&'static str, String)> {
     problems
 }
 
+/// What is wrong with `logLevel`, by key.
+fn log_problem(log_level: &str) -> Option<(&'static str, String)> {
+    crate::logging::parse_filter(log_level).err().map(|error| ("logLevel", error.to_string()))
+}
+
 /// A path in the user's home, as Java's `user.home`.
 pub(crate) fn in_home(path: &str) -> String {
     let home = std::env::home_dir().unwrap_or_default();

@@ -24,6 +24,8 @@ pub struct NamesrvConfig {
     /// IP addresses and networks (`10.0.0.0/8`), separated by commas, whose administration that changes something is accepted;
     /// without any, everybody's. A key of ours. Default empty. Read at start.
     pub admin_allowed_addrs: String,
+    /// Level of the log, or levels of its parts as in `info,rocketmq::remoting=debug`. A key of ours. Default empty: `ROCKETMQ_LOG`, or info. Changes at run time.
+    pub log_level: String,
     /// Port for metrics, health checks and a page to watch the server by; 0 is none. A key of ours. Default 0. Read at start.
     pub http_port: i32,
     /// Address that it is listened on. A key of ours. Default `127.0.0.1`. Read at start.
@@ -40,6 +42,7 @@ impl Default for NamesrvConfig {
             cluster_test: false,
             order_message_enable: false,
             admin_allowed_addrs: String::new(),
+            log_level: String::new(),
             http_port: 0,
             http_bind_addr: "127.0.0.1".to_owned(),
         }
@@ -49,7 +52,7 @@ impl Default for NamesrvConfig {
 impl Section for NamesrvConfig {
     const JAVA_CLASS: &str = "NamesrvConfig";
     const IMPORTANT: &[&str] = &[];
-    const RUNTIME: &[&str] = &["orderMessageEnable"];
+    const RUNTIME: &[&str] = &["orderMessageEnable", "logLevel"];
     const INERT: &[(&str, &str)] = &[
         ("rocketmqHome", "nothing is read from there"),
         ("productEnvName", "only Alibaba's own environments have one"),
@@ -62,6 +65,7 @@ impl Section for NamesrvConfig {
             .into_iter()
             .map(|reason| ("adminAllowedAddrs", reason))
             .chain(super::http_problems(self.http_port, &self.http_bind_addr))
+            .chain(super::log_problem(&self.log_level))
             .collect()
     }
 }

@@ -1,14 +1,19 @@
 //! Tests of the mapping, the line and the rolling.
 
 use super::*;
+use serde_json::json;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 use tracing::{debug, info, warn};
 
 fn logged(kind: ServerKind, filter: &str, dir: &Path, work: impl FnOnce()) {
-    let options = LogOptions { dir: dir.to_owned(), filter: filter.to_owned() };
-    let (subscriber, guard) = subscriber(kind, &options).unwrap();
+    logged_as(LogFormat::Text, kind, filter, dir, work);
+}
+
+fn logged_as(format: LogFormat, kind: ServerKind, filter: &str, dir: &Path, work: impl FnOnce()) {
+    let options = LogOptions { dir: dir.to_owned(), filter: filter.to_owned(), format };
+    let (subscriber, _, guard) = subscriber(kind, &options).unwrap();
     tracing::subscriber::with_default(subscriber, work);
     drop(guard);
 }
@@ -63,11 +68,11 @@ fn every_file_has_its_place_in_the_table() {
 #[test]
 fn a_line_has_logbacks_shape_in_the_local_time_zone() {
     fn check(shape: Shape, message: &str, fields: &str, expected: &str) {
-        let head =
-            Head { time: Timestamp::from_second(1_542_930_871).unwrap(), level: Level::WARN, thread: "main" };
-        let said = Said { message: message.to_owned(), fields: fields.to_owned() };
+        let time = Timestamp::from_second(1_542_930_871).unwrap();
+        let head = Head { time, level: Level::WARN, thread: "main", target: "rocketmq::broker" };
+        let said = Said { format: LogFormat::Text, message: message.to_owned(), fields: fields.to_owned() };
         let time_zone = TimeZone::fixed(jiff::tz::offset(2));
-        assert_eq!(line(shape, &time_zone, &head, &said), expected);
+        assert_eq!(line(shape, &time_zone, &head, said), expected);
     }
     check(Shape::Full, "new topic", " topic=T", "2018-11-23 01:54:31 WARN main - new topic topic=T\n");
     check(Shape::NoThread, "sum", "", "2018-11-23 01:54:31 WARN - sum\n");
@@ -89,6 +94,49 @@ fn fields_follow_the_message_and_stay_on_its_line() {
     let expected =
         "request rejected cause=no\\nway code=10 topic=T\\r\\n2026-01-01 forged ok=true what=\"x\"\n";
     assert_eq!(said, expected);
+}
+
+#[test]
+fn a_json_line_is_one_object_whatever_is_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    logged_as(LogFormat::Json, ServerKind::Broker, "info", dir.path(), || {
+        let error = std::io::Error::other("no\nway \u{1}");
+        let cause: &dyn std::error::Error = &error;
+        warn!(%cause, code = -10, topic = "T\"},{\\ä", ok = true, what = ?"x", "request {}", "rejected");
+        info!(target: "stats", "a sum");
+        info!(body = "ä\"".repeat(LINE_BYTES), after = 1, "{}", "\n".repeat(LINE_BYTES));
+    });
+    let read = |name: &str| -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(dir.path().join(name)).unwrap();
+        assert!(text.ends_with('\n') && text.len() < 3 * LINE_BYTES, "{}", text.len());
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let [said, cut] = &read("broker.log")[..] else { panic!("two lines") };
+    let fields =
+        json!({"cause": "no\nway \u{1}", "code": -10, "topic": "T\"},{\\ä", "ok": true, "what": "\"x\""});
+    assert_eq!((&said["message"], &said["fields"]), (&json!("request rejected"), &fields));
+    assert_eq!((&said["level"], &said["target"]), (&json!("WARN"), &json!("rocketmq::logging::tests")));
+    let time: Timestamp = said["time"].as_str().unwrap().parse().unwrap();
+    assert!(Timestamp::now().duration_since(time).as_secs() < 60, "{time}");
+    assert_eq!(cut["fields"]["after"], 1);
+    assert_eq!(read("stats.log")[0]["message"], "a sum");
+}
+
+#[test]
+fn the_filter_changes_while_it_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let options =
+        LogOptions { dir: dir.path().to_owned(), filter: "warn".to_owned(), format: LogFormat::Text };
+    let (subscriber, handle, guard) = subscriber(ServerKind::Broker, &options).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        info!(target: "rocketmq::store", "too early");
+        handle.reload(parse_filter("warn,rocketmq::store=debug").unwrap()).unwrap();
+        debug!(target: "rocketmq::store", "now");
+        info!("not here");
+    });
+    drop(guard);
+    assert_eq!(names(dir.path()), ["store.log"]);
+    assert!(fs::read_to_string(dir.path().join("store.log")).unwrap().ends_with(" - now\n"));
 }
 
 #[test]
@@ -116,7 +164,8 @@ fn files_are_created_by_their_first_line() {
 
 #[test]
 fn a_level_that_does_not_parse_is_named() {
-    let options = LogOptions { dir: "unused".into(), filter: "rocketmq=loud".to_owned() };
+    let options =
+        LogOptions { dir: "unused".into(), filter: "rocketmq=loud".to_owned(), format: LogFormat::Text };
     let error = subscriber(ServerKind::Broker, &options).err().unwrap().to_string();
     assert!(error.contains("\"rocketmq=loud\""), "{error}");
 }
@@ -209,7 +258,7 @@ fn dropped_lines_are_told_in_the_main_file() {
     queue.lock().dropped = 7;
     queue.push(File::Store, b"one that came through\n");
     queue.close();
-    Writer { kind: ServerKind::Broker, queue, files }.run();
+    Writer { kind: ServerKind::Broker, format: LogFormat::Text, queue, files }.run();
     let told = fs::read_to_string(dir.path().join("broker.log")).unwrap();
     assert!(
         told.ends_with(" WARN log-writer - the log could not keep up, lines were dropped count=7\n"),

@@ -10,6 +10,7 @@ use super::kv_config::ORDER_TOPIC_CONFIG;
 use super::route_info::BrokerIdentity;
 use crate::config::allowed_addrs::AllowedAddrs;
 use crate::config::{Entry, Origin};
+use crate::logging;
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::route::KVTable;
 use crate::protocol::body::topic::{DataVersion, TopicConfigSerializeWrapper, TopicList};
@@ -225,6 +226,9 @@ fn update_config(namesrv: &State, request: Request<NoHeader>) -> Result<Response
         Fault::new(code, error.to_string())
     })?;
     tracing::info!(?changed, "updateConfig called by {remote}");
+    if changed.iter().any(|key| key == "logLevel") {
+        logging::filter_changed(&namesrv.configs().namesrv.log_level);
+    }
     Ok(Response::ok())
 }
 
