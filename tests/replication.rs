@@ -119,6 +119,26 @@ fn a_slave_follows_serves_pulls_and_takes_nothing() {
     assert_eq!(message.body, b"while it is away");
 }
 
+/// As Java counts: the delivery of a delayed message as well as the wait for it, and at a slave what it got.
+#[test]
+fn everything_that_comes_into_the_log_is_counted() {
+    let master = Fixture::with(master_of(BrokerRole::AsyncMaster));
+    let slave = Fixture::with(slave_of(master.running().ha_addr()));
+    let mut client = master.connect();
+    client.create_topic("T", "1");
+    assert_eq!(send(&mut client, "", "plain").code, 0);
+    assert_eq!(send(&mut client, "DELAY\u{1}1\u{2}", "delayed").code, 0);
+    let counted = |fixture: &Fixture| {
+        let mut client = fixture.connect();
+        let info = client.json(RequestCode::GetBrokerRuntimeInfo, &[], &Value::Null);
+        let number = |key: &str| info["table"][key].as_str().unwrap().parse::<i64>().unwrap();
+        (number("putMessageTimesTotal"), number("putMessageSizeTotal"))
+    };
+    until("the delivery", || counted(&master).0 == 3);
+    until("the slave's counts", || counted(&slave) == counted(&master));
+    assert_eq!(counted(&master).1, end(&master));
+}
+
 #[test]
 fn several_slaves_and_one_behind_another() {
     let master = Fixture::new();

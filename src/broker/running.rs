@@ -321,6 +321,7 @@ fn assemble(
     };
     let now_ms = clock.now_ms();
     let Tables { topics, offsets, groups, filters, schedule, store } = tables;
+    let stats = Stats::new(store.written());
     Ok(Broker {
         admin_allowed: allowed("adminAllowedAddrs", &config.admin_allowed_addrs)?,
         acl: acl(&config)?,
@@ -338,7 +339,7 @@ fn assemble(
         holds: Arc::new(Holds::default()),
         schedule: Arc::new(schedule),
         transactions: Transactions::default(),
-        stats: Stats::new(),
+        stats,
         statistics: Statistics::new(&config.broker_cluster_name),
         spread: Spread::default(),
         following: Arc::new(Following::new(&configs.store, client_tls.clone())),

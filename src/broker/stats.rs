@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::http::histogram::Histogram;
-use crate::store::PutResult;
+use crate::store::Written;
 
 /// Upper bounds of the classes of put times, ms, and their labels.
 const PUT_TIME_CLASSES: [(u128, &str); 13] = [
@@ -33,8 +33,8 @@ const SAMPLES_MAX: usize = 601;
 /// Counters since the start.
 #[derive(Default)]
 pub struct Stats {
-    put_times: AtomicU64,
-    put_bytes: AtomicU64,
+    /// Messages in, which the store counts.
+    written: Arc<Written>,
     put_time_max_ms: AtomicU64,
     put_time_classes: [AtomicU64; PUT_TIME_CLASSES.len()],
     get_time_max_ms: AtomicU64,
@@ -82,18 +82,8 @@ struct Sample {
 
 impl Stats {
     /// Nothing counted yet.
-    pub fn new() -> Stats {
-        Stats { day: AtomicI64::new(i64::MIN), ..Stats::default() }
-    }
-
-    /// A put, of one message or a batch, has gone well.
-    pub fn stored(&self, result: &PutResult) {
-        self.count_stored(result.message_count(), result.record_bytes);
-    }
-
-    fn count_stored(&self, messages: usize, bytes: usize) {
-        self.put_times.fetch_add(messages as u64, Relaxed);
-        self.put_bytes.fetch_add(bytes as u64, Relaxed);
+    pub fn new(written: &Arc<Written>) -> Stats {
+        Stats { written: Arc::clone(written), day: AtomicI64::new(i64::MIN), ..Stats::default() }
     }
 
     /// How long a put took from its first check to its place in the log.
@@ -126,8 +116,8 @@ impl Stats {
     pub fn counts(&self) -> Counts {
         let load = |counter: &AtomicU64| counter.load(Relaxed);
         Counts {
-            messages_in: load(&self.put_times),
-            bytes_in: load(&self.put_bytes),
+            messages_in: self.written.messages(),
+            bytes_in: self.written.bytes(),
             messages_out: load(&self.get_transfered),
             bytes_out: load(&self.get_bytes),
             pulls_found: load(&self.get_found),
@@ -165,7 +155,7 @@ impl Stats {
     pub fn sample(&self, now_ms: i64, day: i64) {
         let sample = Sample {
             at_ms: now_ms,
-            put: self.put_times.load(Relaxed),
+            put: self.written.messages(),
             found: self.get_found.load(Relaxed),
             miss: self.get_miss.load(Relaxed),
             transfered: self.get_transfered.load(Relaxed),
@@ -189,7 +179,7 @@ impl Stats {
 
     /// Keys and values of runtime info that are these counters'.
     pub fn runtime_info(&self) -> Vec<(&'static str, String)> {
-        let (times, bytes) = (self.put_times.load(Relaxed), self.put_bytes.load(Relaxed));
+        let (times, bytes) = (self.written.messages(), self.written.bytes());
         // Java says one where there is none, lest it divide by zero.
         let divisor = times.max(1);
         let transfered = self.get_transfered.load(Relaxed);
@@ -262,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_fresh_broker_prints_what_java_prints() {
-        let stats = Stats::new();
+        let written = Arc::default();
+        let stats = Stats::new(&written);
         let check = |key: &str, expected: &str| assert_eq!(value(&stats, key), expected, "{key}");
         check("putMessageTimesTotal", "1");
         check("putMessageAverageSize", "0.0");
@@ -277,10 +268,11 @@ mod tests {
 
     #[test]
     fn rates_are_of_full_windows() {
-        let stats = Stats::new();
+        let written = Arc::default();
+        let stats = Stats::new(&written);
         for second in 0..=60 {
             stats.sample(second * 1000, 1);
-            stats.count_stored(2, 200);
+            written.add(2, 200);
             stats.fetched(4, 400);
         }
         let check = |key: &str, expected: &str| assert_eq!(value(&stats, key), expected, "{key}");
@@ -298,14 +290,15 @@ mod tests {
 
     #[test]
     fn midnight_moves_the_mornings() {
-        let stats = Stats::new();
+        let written = Arc::default();
+        let stats = Stats::new(&written);
         let check = |key: &str, expected: &str| assert_eq!(value(&stats, key), expected, "{key}");
-        stats.count_stored(5, 1);
+        written.add(5, 1);
         stats.sample(0, 1);
         check("msgPutTotalTodayMorning", "0");
         stats.sample(1000, 2);
         check("msgPutTotalTodayMorning", "5");
-        stats.count_stored(2, 1);
+        written.add(2, 1);
         stats.sample(2000, 3);
         check("msgPutTotalYesterdayMorning", "5");
         check("msgPutTotalTodayMorning", "7");
@@ -313,7 +306,8 @@ mod tests {
 
     #[test]
     fn put_times_fall_into_javas_classes() {
-        let stats = Stats::new();
+        let written = Arc::default();
+        let stats = Stats::new(&written);
         for millis in [0, 1, 10, 11, 5000, 60_000] {
             stats.put_took(Duration::from_millis(millis));
         }

@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::commit_log::CommitLog;
 use super::consume_queue::{ConsumeQueue, Put, Unit};
@@ -44,6 +45,33 @@ pub struct Targets<'a> {
     pub index: Option<&'a Index>,
     pub levels: &'a DelayLevels,
     pub listener: Option<&'a dyn ArrivalListener>,
+    /// Where messages are counted that came by replication: a slave's.
+    pub received: Option<&'a Written>,
+}
+
+/// Messages that came into the log since the start, whoever wrote them: producers, delivery of delayed messages,
+/// transactions, a master (Java: `StoreStatsService.getSinglePutMessageTopicTimesTotal`).
+#[derive(Debug, Default)]
+pub struct Written {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Written {
+    pub(crate) fn add(&self, messages: usize, bytes: usize) {
+        self.messages.fetch_add(messages as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// How many.
+    pub fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of their records in the log.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
 }
 
 /// What a round of dispatching left.
@@ -116,6 +144,9 @@ impl Dispatcher {
                 Found::Message(record) => {
                     self.dispatch(&record, targets)?;
                     self.position += record.length() as i64;
+                    if let Some(received) = targets.received {
+                        received.add(1, record.length());
+                    }
                 }
                 Found::Blank => self.position = file.from() as i64 + file.length() as i64,
                 // Damage that recovery went around, too.

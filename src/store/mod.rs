@@ -40,7 +40,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::store::MessageStoreConfig;
+use crate::config::store::{BrokerRole, MessageStoreConfig};
 use crate::protocol::topic;
 
 use checkpoint::Checkpoint;
@@ -49,6 +49,7 @@ use commit_log::CommitLog;
 pub use consume_queue::Unit;
 pub use consume_queue_ext::ExtUnit;
 use delay::DelayLevels;
+pub use dispatch::Written;
 use dispatch::{Dispatcher, Left, Targets};
 use flush::FlushQueue;
 pub use flush::FlushTicket;
@@ -169,6 +170,7 @@ pub struct MessageStore {
     /// Bodies before this place were not held against their CRC at the start.
     verified_from: i64,
     queues: Queues,
+    written: Arc<Written>,
     index: Option<Index>,
     checkpoint: Checkpoint,
     dispatcher: Mutex<Dispatcher>,
@@ -233,7 +235,13 @@ impl MessageStore {
             open::open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
         let queues = open::open_queues(&config)?;
         let index = open::open_index(&config, &files, &checkpoint, last_run == LastRun::Clean)?;
-        let targets = Targets { queues: &queues, index: index.as_ref(), levels: &levels, listener: None };
+        let targets = Targets {
+            queues: &queues,
+            index: index.as_ref(),
+            levels: &levels,
+            listener: None,
+            received: None,
+        };
         let before = open::Before { last_run, summary, walks_all: options.walks_all };
         let progress = &*options.progress.0;
         let opened = open::recover_log(&config, &files, &checkpoint, targets, &before, progress)?;
@@ -251,6 +259,7 @@ impl MessageStore {
             log: CommitLog::new(files, WarmUp::of(&config)),
             verified_from: opened.verified_from,
             queues,
+            written: Arc::default(),
             index,
             checkpoint,
             dispatcher: Mutex::new(Dispatcher::new(end)),
@@ -303,6 +312,11 @@ impl MessageStore {
     /// The slaves that follow this store.
     pub fn replicas(&self) -> &Replicas {
         &self.replicas
+    }
+
+    /// What came into the log since the start.
+    pub fn written(&self) -> &Arc<Written> {
+        &self.written
     }
 
     /// Tells those who send the log on to slaves that there is more of it. With all that one read of a connection has
@@ -369,6 +383,7 @@ impl MessageStore {
             index: self.index.as_ref(),
             levels: &self.levels,
             listener: self.listener.get().map(|listener| &**listener),
+            received: (self.config.broker_role == BrokerRole::Slave).then_some(&*self.written),
         };
         let left = dispatcher.run(&self.log, &targets, DISPATCH_SHARE);
         self.dispatched_to.store(dispatcher.position(), Ordering::Release);

@@ -330,7 +330,6 @@ fn response(broker: &Broker, result: &PutResult, status: PutStatus, queue_id: i3
     if code != ResponseCode::Success {
         broker.stats.refused(code.into());
     }
-    broker.stats.stored(result);
     let header = SendMessageResponseHeader {
         msg_id: result.message_ids(broker.store_host).into(),
         queue_id,
@@ -427,7 +426,6 @@ pub fn consumer_send_msg_back(
     });
     match result.status {
         PutStatus::PutOk => {
-            broker.stats.stored(&result);
             let origin = properties.get(message::PROPERTY_RETRY_TOPIC).unwrap_or_default();
             broker.statistics.sent_back(origin, &header.group);
             Ok(Response::ok().into())
