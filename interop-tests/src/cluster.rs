@@ -54,6 +54,8 @@ pub struct Plan {
     pub rocketmq_headers: bool,
     /// Data directory; a fresh one of the cluster's own where none is named.
     pub store: Option<PathBuf>,
+    /// The broker asks for accounts, these; a Java one is of 4.4.0 then.
+    pub accounts: Option<&'static str>,
     /// Further lines of the broker's configuration.
     pub broker_settings: Vec<(String, String)>,
 }
@@ -69,6 +71,7 @@ impl Plan {
             slave: None,
             rocketmq_headers: false,
             store: None,
+            accounts: None,
             broker_settings: Vec::new(),
         }
     }
@@ -96,6 +99,11 @@ impl Plan {
     /// On this data directory.
     pub fn on_store(self, store: &Path) -> Plan {
         Plan { store: Some(store.to_owned()), ..self }
+    }
+
+    /// With a broker that asks for accounts; its name server registers it without.
+    pub fn with_accounts(self, accounts: &'static str) -> Plan {
+        Plan { accounts: Some(accounts), ..self }
     }
 
     /// With these lines in the broker's configuration.
@@ -270,12 +278,25 @@ impl Cluster {
         let home = self.folder(broker.name);
         let conf = home.join("broker.conf");
         fs::write(&conf, self.broker_conf(broker)).expect("the folder is ours");
-        let mut command = match broker.side {
-            Side::Java => java::command("org.apache.rocketmq.broker.BrokerStartup", &home),
-            Side::Ours => ours("broker", &home),
+        let class = "org.apache.rocketmq.broker.BrokerStartup";
+        let mut command = match (broker.side, self.plan.accounts) {
+            (Side::Java, None) => java::command(class, &home),
+            (Side::Java, Some(_)) => java::accounts_command("4.4.0", class, &home),
+            (Side::Ours, _) => ours("broker", &home),
         };
+        if let Some(accounts) = self.plan.accounts {
+            let file = self.accounts_file(broker);
+            fs::create_dir_all(home.join("conf")).expect("the folder is ours");
+            fs::write(file, accounts).expect("the folder is ours");
+            command.env("ROCKETMQ_HOME", &home);
+        }
         command.arg("-c").arg(conf);
         self.spawn(broker.name, command, &home);
+    }
+
+    /// The file of a broker's accounts.
+    pub fn accounts_file(&self, broker: &Broker) -> PathBuf {
+        self.folder(broker.name).join("conf/plain_acl.yml")
     }
 
     fn spawn_standalone(&mut self) {
@@ -310,6 +331,9 @@ impl Cluster {
             // By default it turns away what waited for 200 ms, which a busy machine brings about.
             conf.push_str("waitTimeMillsInSendQueue=30000\n");
         }
+        if self.plan.accounts.is_some() {
+            conf.push_str("aclEnable=true\n");
+        }
         for (key, value) in &self.plan.broker_settings {
             // The settings are those of masters.
             if broker.id == 0 || key != "brokerRole" {
@@ -337,11 +361,12 @@ impl Cluster {
 
     fn await_broker(&mut self, broker: &Broker) -> Result<(), String> {
         let (namesrv, broker) = (self.namesrv_addr, broker.addr);
+        let is_open = self.plan.accounts.is_none();
         self.wait_until("the broker to register and answer", || {
             let known = rpc::ask(namesrv, rpc::GET_BROKER_CLUSTER_INFO, serde_json::json!({}));
             let known = known.is_ok_and(|it| String::from_utf8_lossy(&it.body).contains(&broker.to_string()));
             let fields = serde_json::json!({"topic": "SELF_TEST_TOPIC", "queueId": "0"});
-            known && rpc::ask(broker, rpc::GET_MAX_OFFSET, fields).is_ok_and(|it| it.code == 0)
+            known && rpc::ask(broker, rpc::GET_MAX_OFFSET, fields).is_ok_and(|it| !is_open || it.code == 0)
         })
     }
 

@@ -65,6 +65,13 @@ fn tools_class_path(version: &str) -> String {
     build(&project, &target, "tools-1.jar", &[&format!("-Dtools.version={version}")])
 }
 
+/// Class path of one version's servers and client with the hook that signs requests; builds it first where that is due.
+fn accounts_class_path(version: &str) -> String {
+    let project = crate::root().join("interop-tests/acl");
+    let target = project.join("target").join(version);
+    build(&project, &target, "acl-1.jar", &[&format!("-Drocketmq.version={version}")])
+}
+
 /// Builds a Maven project into `target` unless its jar is newer than its sources: the class path. Test programs may
 /// run at once: one builds.
 fn build(project: &Path, target: &Path, jar: &str, settings: &[&str]) -> String {
@@ -124,6 +131,15 @@ fn newest(folder: &Path) -> SystemTime {
 /// A command that runs `main` with the stock jars. `home` takes what 4.3.0 writes into the user's home (logs, KV
 /// configuration, offsets) and is its ROCKETMQ_HOME too.
 pub fn command(main: &str, home: &Path) -> Command {
+    server_command(class_path(), main, home)
+}
+
+/// The same with the jars of `interop-tests/acl`, of 4.3.0 or 4.4.0.
+pub fn accounts_command(version: &str, main: &str, home: &Path) -> Command {
+    server_command(&accounts_class_path(version), main, home)
+}
+
+fn server_command(class_path: &str, main: &str, home: &Path) -> Command {
     let conf = home.join("conf");
     fs::create_dir_all(&conf).expect("the test's folder is ours");
     for part in ["namesrv", "broker", "tools"] {
@@ -131,7 +147,7 @@ pub fn command(main: &str, home: &Path) -> Command {
         let quiet = "<configuration><root level=\"INFO\"/></configuration>";
         fs::write(conf.join(format!("logback_{part}.xml")), quiet).expect("the test's folder is ours");
     }
-    with_class_path(class_path(), main, home)
+    with_class_path(class_path, main, home)
 }
 
 /// A command that tries the client of another version (`interop-tests/newer`).

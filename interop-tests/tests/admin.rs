@@ -84,25 +84,26 @@ fn ours() {
 
 /// Of rocketmq-console 1.0.1.
 #[test]
-#[ignore = "minutes of the same checks with other tools: --include-ignored"]
+#[ignore = "minutes of the same checks with other tools; scripts/check --all runs it"]
 fn java_tools_4_4_0() {
     check(Side::Java, Some("4.4.0"));
 }
 
 #[test]
-#[ignore = "minutes of the same checks with other tools: --include-ignored"]
+#[ignore = "minutes of the same checks with other tools; scripts/check --all runs it"]
 fn tools_4_4_0() {
     check(Side::Ours, Some("4.4.0"));
 }
 
 /// Of rocketmq-console 2.0.0.
 #[test]
-#[ignore = "minutes of the same checks with other tools: --include-ignored"]
+#[ignore = "minutes of the same checks with other tools; scripts/check --all runs it"]
 fn java_tools_4_9_0() {
     check(Side::Java, Some("4.9.0"));
 }
 
 #[test]
+#[ignore = "minutes of the same checks with other tools; scripts/check --all runs it"]
 fn tools_4_9_0() {
     check(Side::Ours, Some("4.9.0"));
 }

@@ -211,17 +211,20 @@ pub fn load(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Vec<Proble
         if entry.value.contains(" #") {
             tell(ProblemKind::InlineComment);
         }
+        // Every Java program of the machine has the environment's, and none of them here alone.
+        let is_for_all = matches!(entry.origin, Origin::Environment(_));
         let mut known = false;
         for section in sections.iter_mut().filter(|section| section.keys().contains(&entry.key.as_str())) {
             known = true;
             if let Err(reason) = set(*section, &entry.key, &entry.value) {
                 tell(ProblemKind::BadValue(reason));
-            } else if let Some((_, reason)) = section.inert().iter().find(|(key, _)| *key == entry.key) {
+            } else if let Some((_, reason)) =
+                section.inert().iter().find(|(key, _)| !is_for_all && *key == entry.key)
+            {
                 tell(ProblemKind::Inert(reason));
             }
         }
-        // The environment and Java's own files name keys for either server.
-        if !known && !matches!(entry.origin, Origin::Environment(_)) {
+        if !known && !is_for_all {
             tell(ProblemKind::Unknown(nearest(&entry.key, sections)));
         }
     }

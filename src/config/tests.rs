@@ -147,6 +147,16 @@ fn dumps_have_javas_keys() {
 
 /// What a stock 4.3.0 prints of its config objects; `?` stands for what depends on the machine.
 #[test]
+fn the_environments_keys_are_no_mistake() {
+    let check = |origin: Origin, expected: usize| {
+        let entries = [Entry::new("rocketmqHome", "/opt/rocketmq", origin)];
+        assert_eq!(load(&mut [&mut BrokerConfig::default()], &entries).len(), expected);
+    };
+    check(Origin::Argument, 1);
+    check(Origin::Environment("ROCKETMQ_HOME"), 0);
+}
+
+#[test]
 fn defaults_are_javas() {
     let maps = [
         (BrokerConfig::JAVA_CLASS, BrokerConfig::default().to_map()),
@@ -164,8 +174,8 @@ fn defaults_are_javas() {
         assert!(value == "?" || ours == value, "{class} {key}: Java has {value}, we have {ours}");
         seen += 1;
     }
-    // Java prints none of four keys that are null there. The broker has ten more: two that Java reads past
-    // its class, eight of ours or of later versions; the name server has three of ours; the store has two that are system
+    // Java prints none of four keys that are null there. The broker has eleven more: two that Java reads past
+    // its class, nine of ours or of later versions; the name server has four of ours; the store has two that are system
     // properties in 4.3.0, and one of ours.
-    assert_eq!(maps.iter().map(|(_, map)| map.len()).sum::<usize>(), seen + 4 + 10 + 3 + 3);
+    assert_eq!(maps.iter().map(|(_, map)| map.len()).sum::<usize>(), seen + 4 + 11 + 4 + 3);
 }
