@@ -7,7 +7,9 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -456,8 +458,29 @@ pub fn free_port(below: u16, above: u16) -> u16 {
     }
 }
 
-/// Tests that start several JVMs take turns: two cores, and limits that hold for one of them.
-pub fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// Tests that start several JVMs take turns, two at a time: two cores, and limits that hold for one of them.
+pub fn turn() -> Turn {
+    turn_of(2)
+}
+
+/// The same with so many at a time, which is the same number throughout a test program.
+pub fn turn_of(most: usize) -> Turn {
+    while TAKEN.fetch_update(Ordering::AcqRel, Ordering::Acquire, |it| (it < most).then_some(it + 1)).is_err()
+    {
+        thread::park_timeout(Duration::from_millis(100));
+    }
+    Turn(())
+}
+
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Ends when it is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it ends the turn"]
+pub struct Turn(());
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TAKEN.fetch_sub(1, Ordering::AcqRel);
+    }
 }

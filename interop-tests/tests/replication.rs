@@ -8,11 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use interop_tests::cluster::{Cluster, MASTER, Plan, SLAVE, Side};
+use interop_tests::cluster::{Cluster, MASTER, Plan, SLAVE, Side, Turn, turn_of};
 use interop_tests::live::{Helper, clients, committed, create_topic, max_offset, number, until};
 use interop_tests::{java, rpc};
 use serde_json::{Value, json};
@@ -32,20 +31,7 @@ const SIZES: [(&str, &str); 4] = [
 
 /// Four tests at a time, each with up to four JVMs, that mostly wait: more threads than cores, then.
 fn one_of_four() -> Turn {
-    while TAKEN.fetch_update(Ordering::AcqRel, Ordering::Acquire, |it| (it < 4).then_some(it + 1)).is_err() {
-        thread::park_timeout(Duration::from_millis(100));
-    }
-    Turn
-}
-
-static TAKEN: AtomicUsize = AtomicUsize::new(0);
-
-struct Turn;
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        TAKEN.fetch_sub(1, Ordering::AcqRel);
-    }
+    turn_of(4)
 }
 
 fn messages() -> usize {
