@@ -214,6 +214,7 @@ fn metrics_move_with_messages() {
     check("rocketmq_consumer_offset", &of_group, 6.0);
     check("rocketmq_group_consume_total_offset", &of_group, 2.0);
     check("rocketmq_group_count", &["group=\"g\""], 1.0);
+    check("rocketmq_group_at_odds", &["group=\"g\""], 0.0);
     check("rocketmq_requests_refused_total", &["what=\"send\"", "code=\"SYSTEM_ERROR\""], 1.0);
     check("rocketmq_connections", &[], 1.0);
     check("rocketmq_metrics_left_out", &[], 0.0);

@@ -2,6 +2,7 @@
 //! `ConsumerGroupInfo`). Not the groups' settings: those are `subscription_group`'s.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::consumer_filter::ConsumerFilters;
@@ -11,6 +12,7 @@ use crate::protocol::body::client::ConsumerConnection;
 use crate::protocol::body::heartbeat::{
     ConsumeFromWhere, ConsumeType, ConsumerData, MessageModel, SubscriptionData,
 };
+use crate::protocol::topic;
 use crate::remoting::{InvokeError, Peer};
 
 /// One group's members and subscriptions.
@@ -22,12 +24,60 @@ pub struct ConsumerGroup {
 #[derive(Default)]
 struct GroupState {
     /// By connection.
-    clients: HashMap<u64, Arc<Client>>,
+    members: HashMap<u64, Member>,
     /// By topic.
     subscriptions: HashMap<String, Arc<SubscriptionData>>,
     consume_type: ConsumeType,
     message_model: MessageModel,
     consume_from_where: ConsumeFromWhere,
+}
+
+struct Member {
+    client: Arc<Client>,
+    wants: Wants,
+}
+
+/// What a member says that the group consumes, and how. All members have to say the same: the broker, as Java's, goes by
+/// what one of them said last, and the others miss messages.
+#[derive(Debug, PartialEq, Eq)]
+struct Wants {
+    digest: u64,
+    /// Its beginning, for the log.
+    text: String,
+}
+
+impl Wants {
+    const TEXT_BYTES: usize = 200;
+
+    fn of(data: &ConsumerData) -> Wants {
+        let own = |it: &&SubscriptionData| topic::retry_group(&it.topic).is_none();
+        let mut wanted: Vec<(&str, &str, &str)> = data
+            .subscription_data_set
+            .iter()
+            .filter(own)
+            .map(|it| (&*it.topic, &*it.sub_string, &*it.expression_type))
+            .collect();
+        wanted.sort_unstable();
+        let mut hasher = DefaultHasher::new();
+        (data.message_model == MessageModel::Broadcasting, &wanted).hash(&mut hasher);
+        let mut text = format!("{:?}", data.message_model).to_uppercase();
+        for (topic, expression, _) in wanted {
+            if text.len() > Wants::TEXT_BYTES {
+                text.push_str(" …");
+                break;
+            }
+            text.push_str(&format!(" {topic}:{expression}"));
+        }
+        text.truncate(text.floor_char_boundary(2 * Wants::TEXT_BYTES));
+        Wants { digest: hasher.finish(), text }
+    }
+}
+
+impl GroupState {
+    /// Another member that wants something else.
+    fn differs_from(&self, wants: &Wants) -> Option<&Member> {
+        self.members.values().find(|member| member.wants.digest != wants.digest)
+    }
 }
 
 impl ConsumerGroup {
@@ -67,17 +117,29 @@ impl ConsumerGroup {
 
     /// The members' ids, each as often as it has connections.
     pub fn client_ids(&self) -> Vec<String> {
-        self.read().clients.values().map(|client| client.client_id.clone()).collect()
+        self.read().members.values().map(|it| it.client.client_id.clone()).collect()
     }
 
     /// The members.
     pub fn clients(&self) -> Vec<Arc<Client>> {
-        self.read().clients.values().cloned().collect()
+        self.read().members.values().map(|it| Arc::clone(&it.client)).collect()
     }
 
     /// The member of that id.
     pub fn client(&self, client_id: &str) -> Option<Arc<Client>> {
-        self.read().clients.values().find(|client| client.client_id == client_id).cloned()
+        self.clients().into_iter().find(|client| client.client_id == client_id)
+    }
+
+    /// Whether members want different things.
+    pub fn is_at_odds(&self) -> bool {
+        let state = self.read();
+        let is_at_odds = |first: &Member| state.differs_from(&first.wants).is_some();
+        !self.is_built_in() && state.members.values().next().is_some_and(is_at_odds)
+    }
+
+    /// Each of the tools that share such a group wants something of its own.
+    fn is_built_in(&self) -> bool {
+        topic::BUILT_IN_GROUPS.contains(&&*self.name)
     }
 
     /// As reply 203 has it.
@@ -85,7 +147,7 @@ impl ConsumerGroup {
         let subscription_table = self.subscriptions();
         let state = self.read();
         ConsumerConnection {
-            connection_set: state.clients.values().map(|client| client.connection()).collect(),
+            connection_set: state.members.values().map(|it| it.client.connection()).collect(),
             consume_from_where: Some(state.consume_from_where),
             consume_type: Some(state.consume_type),
             message_model: Some(state.message_model),
@@ -102,18 +164,33 @@ impl ConsumerGroup {
         state.consume_type = data.consume_type;
         state.message_model = data.message_model;
         state.consume_from_where = data.consume_from_where;
-        let is_new = state.clients.insert(client.peer.id(), Arc::clone(client)).is_none();
+        let (group, client_id, wants) = (&self.name, &client.client_id, Wants::of(data));
+        let known = state.members.get(&client.peer.id());
+        let is_new = known.is_none();
         if is_new {
-            let (group, client_id, remote) = (&self.name, &client.client_id, client.peer.remote());
-            tracing::info!(group, client_id, %remote, "consumer connected");
+            tracing::info!(group, client_id, remote = %client.peer.remote(), "consumer connected");
         }
+        if known.is_none_or(|known| known.wants != wants)
+            && !self.is_built_in()
+            && let Some(other) = state.differs_from(&wants)
+        {
+            tracing::warn!(
+                group,
+                client_id,
+                wants = wants.text,
+                other_client_id = other.client.client_id,
+                other_wants = other.wants.text,
+                "members of a consumer group subscribe to different things, and will miss messages: give each its own group"
+            );
+        }
+        state.members.insert(client.peer.id(), Member { client: Arc::clone(client), wants });
         self.update_subscriptions(&mut state, &data.subscription_data_set) || is_new
     }
 
     /// The usual heartbeat says nothing new, and then takes no exclusive lock.
     fn is_unchanged(&self, client: &Client, data: &ConsumerData, now_ms: i64) -> bool {
         let state = self.read();
-        let Some(known) = state.clients.get(&client.peer.id()) else { return false };
+        let Some(Member { client: known, .. }) = state.members.get(&client.peer.id()) else { return false };
         known.heard(now_ms);
         let same = |new: &SubscriptionData| {
             state.subscriptions.get(&new.topic).is_some_and(|old| old.sub_version >= new.sub_version)
@@ -258,9 +335,9 @@ impl Consumers {
         let mut groups = self.write();
         let Some(known) = groups.get(group) else { return false };
         let mut state = known.write();
-        let Some(client) = state.clients.remove(&peer_id) else { return false };
+        let Some(Member { client, .. }) = state.members.remove(&peer_id) else { return false };
         tracing::info!(group, client_id = client.client_id, "{how}");
-        let is_empty = state.clients.is_empty();
+        let is_empty = state.members.is_empty();
         drop(state);
         if is_empty {
             tracing::info!(group, "last consumer of the group has gone");
@@ -387,6 +464,25 @@ mod tests {
         assert!(consumers.find("g").unwrap().subscription("T").is_none());
         assert_eq!(consumers.groups_of_topic("U"), ["g"]);
         assert!(consumers.groups_of_topic("T").is_empty());
+    }
+
+    #[test]
+    fn members_that_want_different_things_are_noticed() {
+        let consumers = consumers(clock::manual(0).0);
+        let (a, b) = (client("a"), client("b"));
+        let check = |client: &Arc<Client>, subscriptions: &[(&str, &str, i64)], expected: bool| {
+            consumers.register(client, &data("g", subscriptions));
+            assert_eq!(consumers.find("g").unwrap().is_at_odds(), expected, "{subscriptions:?}");
+        };
+        check(&a, &[("T", "*", 1), ("U", "*", 1)], false);
+        check(&b, &[("%RETRY%g", "*", 2), ("U", "*", 2), ("T", "*", 2)], false);
+        check(&b, &[("T", "A", 3), ("U", "*", 3)], true);
+        // Said again, nothing new: the group goes by what came last.
+        check(&a, &[("T", "*", 1), ("U", "*", 1)], true);
+        check(&a, &[("T", "A", 4), ("U", "*", 4)], false);
+        check(&b, &[("T", "A", 5)], true);
+        consumers.unregister("g", b.peer.id());
+        assert!(!consumers.find("g").unwrap().is_at_odds());
     }
 
     #[test]

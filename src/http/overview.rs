@@ -127,6 +127,8 @@ pub struct GroupRow {
     pub is_system: bool,
     /// Consumers that are connected.
     pub online: usize,
+    /// Some of them want other messages than the rest.
+    pub at_odds: bool,
     pub lag: i64,
     pub messages_out: u64,
     pub rate_out: f64,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::broker::Broker;
 use crate::broker::statistics::{TopicTotals, Total};
+use crate::broker::transaction::CHECK_MAX_TIME_TOPIC;
 use crate::protocol::body::topic::TopicConfig;
 use crate::protocol::topic::{self, CID_RMQ_SYS_PREFIX};
 
@@ -40,6 +41,8 @@ pub struct PairFigures {
     pub group: String,
     /// Consumers that are connected.
     pub online: usize,
+    /// Some of them want other messages than the rest.
+    pub at_odds: bool,
     pub fetched: Total,
     pub sent_back: u64,
     pub progress: Option<Progress>,
@@ -80,6 +83,7 @@ type Range = (i32, i64, i64);
 /// A group's connected consumers, and what they want.
 struct Online {
     count: usize,
+    at_odds: bool,
     topics: HashSet<String>,
 }
 
@@ -141,6 +145,7 @@ impl Pairs {
             topic: topic.to_owned(),
             group: group.to_owned(),
             online: 0,
+            at_odds: false,
             fetched: Total::default(),
             sent_back: 0,
             progress: None,
@@ -155,6 +160,7 @@ impl Pairs {
         pairs.truncate(PAIRS_MAX);
         for pair in &mut pairs {
             pair.online = online.get(&pair.group).map_or(0, |online| online.count);
+            pair.at_odds = online.get(&pair.group).is_some_and(|online| online.at_odds);
             pair.lag = pair.progress.map_or(0, |progress| progress.lag);
         }
         (pairs, left_out)
@@ -171,7 +177,10 @@ fn ranges(broker: &Broker, config: &TopicConfig) -> Vec<Range> {
 fn online(broker: &Broker) -> HashMap<String, Online> {
     let of_group = |group: Arc<crate::broker::consumers::ConsumerGroup>| {
         let topics = group.subscriptions().into_keys().collect();
-        (group.name().to_owned(), Online { count: group.clients().len(), topics })
+        (
+            group.name().to_owned(),
+            Online { count: group.clients().len(), at_odds: group.is_at_odds(), topics },
+        )
     };
     broker.consumers.all().into_iter().map(of_group).collect()
 }
@@ -194,8 +203,13 @@ fn is_system(broker: &Broker, name: &str) -> bool {
         || topic::retry_group(name).is_some()
         || topic::dlq_group(name).is_some()
         || topic::is_default_topic(name)
-        || [topic::SCHEDULE_TOPIC, topic::RMQ_SYS_TRANS_HALF_TOPIC, topic::RMQ_SYS_TRANS_OP_HALF_TOPIC]
-            .contains(&name)
+        || [
+            topic::SCHEDULE_TOPIC,
+            topic::RMQ_SYS_TRANS_HALF_TOPIC,
+            topic::RMQ_SYS_TRANS_OP_HALF_TOPIC,
+            CHECK_MAX_TIME_TOPIC,
+        ]
+        .contains(&name)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::figures::{Figures, PairFigures, Progress, TopicFigures};
 use super::{disk_space, refused, role, slaves, trouble};
 use crate::broker::Broker;
+use crate::broker::consumers::ConsumerGroup;
 use crate::http::metrics::{Exposition, Labels};
 use crate::http::process::Process;
 use crate::protocol::topic::{SCHEDULE_TOPIC, dlq_group, retry_group};
@@ -310,7 +311,15 @@ fn clients(broker: &Broker, of_things: &Labels, to: &mut Exposition) {
         to.gauges(name, help, labels.iter().zip(groups.iter().map(|(_, count)| *count)));
     };
     let consumers = broker.consumers.all();
-    let consumers = consumers.iter().map(|group| (group.name().to_owned(), group.clients().len())).collect();
-    write("rocketmq_group_count", "Consumers of a group that are connected", consumers);
+    let of_group = |count: fn(&ConsumerGroup) -> usize| {
+        consumers.iter().map(|group| (group.name().to_owned(), count(group))).collect()
+    };
+    write(
+        "rocketmq_group_count",
+        "Consumers of a group that are connected",
+        of_group(|it| it.clients().len()),
+    );
+    let help = "1 where members of a group subscribe to different things, and miss messages";
+    write("rocketmq_group_at_odds", help, of_group(|it| it.is_at_odds().into()));
     write("rocketmq_producer_count", "Producers of a group that are connected", broker.producers.counts());
 }

@@ -292,6 +292,7 @@ fn groups(figures: &Figures) -> Vec<GroupRow> {
         topic: pair.topic.clone(),
         is_system: pair.is_system(),
         online: pair.online,
+        at_odds: pair.at_odds,
         lag: pair.lag,
         messages_out: pair.fetched.messages,
         rate_out: pair.fetched.messages_per_second,

@@ -191,7 +191,7 @@ function show(now) {
   table($("#slaves"), [{ title: "Slave", of: row => row.addr }, number("Behind", row => bytes(row.lagBytes), { mark: row => row.inSync ? "" : "warn" }),
     number("Per second", row => bytes(row.bytesPerSecond))], now.slaves, "");
   table($("#groups"), [text("Group", "name"), text("Topic", "topic"),
-    number("Online", row => String(row.online), { mark: row => row.online ? "" : row.lag ? "warn" : "none" }),
+    number("Online", row => row.online + (row.atOdds ? ", at odds" : ""), { mark: row => row.atOdds ? "warn" : row.online ? "" : row.lag ? "warn" : "none" }),
     number("Out/s", row => rate(row.rateOut), { wide: true }),
     number("Lag", row => count(row.lag)), { title: "", cls: "plot", of: row => small(pair(row), "other") }], groups, shown(groups, now.groupsInAll));
   const flows = now.kind === "broker";
