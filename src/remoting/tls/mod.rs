@@ -1,6 +1,6 @@
 //! TLS as 4.3.0 has it (Java: `TlsHelper`, `FileWatchService`): the certificates and keys that the properties
 //! `tls.*` name, read at the start and again when a file changes, for the connections that come in and for those
-//! that we make. The records themselves are [`Session`]'s; which connections use it is decided in
+//! that we make. The records themselves are `Session`'s; which connections use it is decided in
 //! [`super::connection`]. Replication never does, as in 4.3.0.
 
 mod load;
