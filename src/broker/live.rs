@@ -43,10 +43,10 @@ pub struct Configs {
 pub enum UpdateError {
     /// Among them one that may not change while the broker runs.
     #[error("{0}")]
-    Fixed(Problem),
+    Fixed(Box<Problem>),
     /// Among them one that does not fit, or that nobody knows.
     #[error("{0}")]
-    Refused(Problem),
+    Refused(Box<Problem>),
     /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -171,8 +171,8 @@ impl Live {
 /// The problem that the caller is told of: what must not be changed before what is only mistyped.
 fn refusal(mut problems: Vec<Problem>) -> UpdateError {
     match problems.iter().position(|problem| problem.kind == ProblemKind::Fixed) {
-        Some(at) => UpdateError::Fixed(problems.swap_remove(at)),
-        None => UpdateError::Refused(problems.swap_remove(0)),
+        Some(at) => UpdateError::Fixed(Box::new(problems.swap_remove(at))),
+        None => UpdateError::Refused(Box::new(problems.swap_remove(0))),
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod acl;
 pub mod address;
+mod check;
 pub mod consumer_filter;
 pub mod consumer_offset;
 pub mod consumers;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+pub use self::check::problems;
 pub use self::live::Configs;
 pub use self::running::{Running, StartError, start};
 

@@ -365,7 +365,7 @@ fn allowed(key: &'static str, list: &str) -> Result<AllowedAddrs, StartError> {
     AllowedAddrs::parse(list).map_err(|reason| StartError::Config { key, value: list.to_owned(), reason })
 }
 
-fn store_host(ip: &str, port: u16) -> Result<SocketAddrV4, StartError> {
+pub(super) fn store_host(ip: &str, port: u16) -> Result<SocketAddrV4, StartError> {
     let failed = |reason: String| StartError::Config { key: "brokerIP1", value: ip.to_owned(), reason };
     let mut addrs = (ip, port).to_socket_addrs().map_err(|error| failed(error.to_string()))?;
     let v4 = addrs.find_map(|addr| match addr {
@@ -391,7 +391,7 @@ fn server_options(configs: &Configs) -> ServerOptions {
 }
 
 /// The accounts, where they are asked for. A file without a folder of its own is in the installation's.
-fn acl(config: &BrokerConfig) -> Result<Option<Arc<Acl>>, StartError> {
+pub(super) fn acl(config: &BrokerConfig) -> Result<Option<Arc<Acl>>, StartError> {
     if !config.acl_enable {
         return Ok(None);
     }

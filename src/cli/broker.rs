@@ -7,12 +7,12 @@ use std::sync::Arc;
 use rocketmq::broker::{self, Configs, Running};
 use rocketmq::config::remoting::{NettyClientConfig, NettyServerConfig};
 use rocketmq::config::store::BrokerRole;
-use rocketmq::config::{self, Entry, Origin};
+use rocketmq::config::{self, Entry, Origin, ProblemKind};
 use rocketmq::logging::ServerKind;
 use rocketmq::store::Progress;
 
 use super::progress::Bar;
-use super::{EXIT_FAILED, fail, say, server, settings};
+use super::{EXIT_FAILED, check, fail, say, server, settings};
 
 /// Java's `System.exit(-3)`.
 const EXIT_SETTINGS: u8 = 253;
@@ -31,6 +31,8 @@ pub struct Args {
     /// Print important config items and exit
     #[arg(short = 'm', long = "printImportantConfig")]
     print_important_config: bool,
+    #[command(flatten)]
+    check: check::Options,
     #[command(flatten)]
     properties: settings::Properties,
     #[command(flatten)]
@@ -51,22 +53,36 @@ pub fn defaults() -> Configs {
     }
 }
 
+impl Args {
+    /// Settings given as options.
+    fn options(&self) -> Vec<Entry> {
+        self.namesrv_addr.iter().map(|addr| Entry::new("namesrvAddr", addr, Origin::Argument)).collect()
+    }
+}
+
+/// Every section that a broker's settings go to.
+fn sections(configs: &mut Configs) -> [&mut dyn config::Settings; 4] {
+    let Configs { broker, server, client, store, .. } = configs;
+    [broker, server, client, store]
+}
+
 pub fn run(args: &Args) -> ExitCode {
+    if args.check.is_wanted() {
+        return check_config(args);
+    }
     let mut configs = Configs { file: args.config_file.clone(), ..defaults() };
     configs.tls = match args.properties.tls() {
         Ok(tls) => tls,
         Err(error) => return fail(EXIT_FAILED, error),
     };
     configs.client.use_tls = configs.tls.is_asked_of_brokers();
-    let namesrv_addr = args.namesrv_addr.iter().map(|addr| Entry::new("namesrvAddr", addr, Origin::Argument));
-    let options: Vec<Entry> = namesrv_addr.collect();
-    let Configs { broker, server: listener, client, store, .. } = &mut configs;
-    let sections: &mut [&mut dyn config::Settings] = &mut [broker, listener, client, store];
-    let loaded = match settings::load(sections, args.config_file.as_deref(), &args.words, &options) {
+    let file = args.config_file.as_deref();
+    let mut loaded = match settings::load(&mut sections(&mut configs), file, &args.words, &args.options()) {
         Ok(loaded) => loaded,
         Err(error) => return fail(EXIT_FAILED, error),
     };
-    if let Err(error) = check(&mut configs) {
+    loaded.add_doubts(broker::problems(&configs));
+    if let Err((_, error)) = fit_together(&mut configs) {
         return fail(EXIT_SETTINGS, error);
     }
     let sections: [&dyn config::Settings; 4] =
@@ -99,23 +115,45 @@ pub fn run(args: &Args) -> ExitCode {
     )
 }
 
-/// What Java checks before it starts, in its words.
-fn check(configs: &mut Configs) -> Result<(), String> {
+/// `--check-config`.
+fn check_config(args: &Args) -> ExitCode {
+    let mut report = check::Report::default();
+    let mut configs = defaults();
+    if let Some(tls) = report.value("command line", args.properties.tls()) {
+        configs.tls = tls;
+    }
+    configs.client.use_tls = configs.tls.is_asked_of_brokers();
+    let entries = report.entries(args.config_file.as_deref(), &args.words, args.options());
+    let mut loaded = settings::Loaded::of(&mut sections(&mut configs), entries);
+    for (key, kind) in broker::problems(&configs) {
+        loaded.add(key, kind);
+    }
+    if let Err((key, reason)) = fit_together(&mut configs) {
+        loaded.add(key, ProblemKind::BadValue(reason));
+    }
+    report.add(&loaded);
+    report.environment(&configs.tls);
+    report.print(&args.check)
+}
+
+/// What Java checks before it starts, in its words, and the key that it is about.
+fn fit_together(configs: &mut Configs) -> Result<(), (&'static str, String)> {
     let addrs = &configs.broker.namesrv_addr;
     let is_addr = |addr: &str| {
         addr.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
     };
     if !addrs.is_empty() && !addrs.split(';').filter(|addr| !addr.is_empty()).all(|addr| is_addr(addr.trim()))
     {
-        return Err(format!(
+        let reason = format!(
             "The Name Server Address[{addrs}] illegal, please set it as follows, \
              \"127.0.0.1:9876;192.168.0.1:9876\""
-        ));
+        );
+        return Err(("namesrvAddr", reason));
     }
     match configs.store.broker_role {
         BrokerRole::AsyncMaster | BrokerRole::SyncMaster => configs.broker.broker_id = 0,
         BrokerRole::Slave if configs.broker.broker_id <= 0 => {
-            return Err("Slave's brokerId must be > 0".to_owned());
+            return Err(("brokerId", "Slave's brokerId must be > 0".to_owned()));
         }
         BrokerRole::Slave => {}
     }

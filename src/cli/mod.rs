@@ -2,6 +2,7 @@
 //! prints, and leaves the work to the library.
 
 mod broker;
+mod check;
 mod namesrv;
 mod progress;
 mod server;

@@ -7,7 +7,7 @@ use rocketmq::config;
 use rocketmq::logging::ServerKind;
 use rocketmq::namesrv::{self, Configs};
 
-use super::{EXIT_FAILED, fail, say, server, settings};
+use super::{EXIT_FAILED, check, fail, say, server, settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -21,6 +21,8 @@ pub struct Args {
     #[arg(short = 'n', long = "namesrvAddr", value_name = "HOST:PORT", hide = true)]
     namesrv_addr: Option<String>,
     #[command(flatten)]
+    check: check::Options,
+    #[command(flatten)]
     properties: settings::Properties,
     #[command(flatten)]
     log: server::Log,
@@ -30,6 +32,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> ExitCode {
+    if args.check.is_wanted() {
+        return check_config(args);
+    }
     let mut configs = Configs { file: args.config_file.clone(), ..Configs::default() };
     let sections: &mut [&mut dyn config::Settings] = &mut [&mut configs.namesrv, &mut configs.server];
     let loaded = match settings::load(sections, args.config_file.as_deref(), &args.words, &[]) {
@@ -65,4 +70,18 @@ pub fn run(args: &Args) -> ExitCode {
         },
         |error| error.to_string(),
     )
+}
+
+/// `--check-config`.
+fn check_config(args: &Args) -> ExitCode {
+    let mut report = check::Report::default();
+    let mut configs = Configs::default();
+    if let Some(tls) = report.value("command line", args.properties.tls()) {
+        configs.tls = tls;
+    }
+    let entries = report.entries(args.config_file.as_deref(), &args.words, Vec::new());
+    let sections: &mut [&mut dyn config::Settings] = &mut [&mut configs.namesrv, &mut configs.server];
+    report.add(&settings::Loaded::of(sections, entries));
+    report.environment(&configs.tls);
+    report.print(&args.check)
 }

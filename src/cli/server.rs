@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{EXIT_FAILED, fail, say};
 
 /// How to log.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Log {
     /// What a line of the log files looks like
     #[arg(long = "log-format", value_name = "FORMAT", env = "ROCKETMQ_LOG_FORMAT", default_value = "text")]

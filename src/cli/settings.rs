@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
-use rocketmq::config::{self, Entry, Settings};
+use rocketmq::config::{self, Entry, Problem, ProblemKind, Settings};
 use rocketmq::remoting::SerializeType;
 use rocketmq::remoting::tls::TlsSettings;
+use rocketmq::strmap::StrMap;
 
-/// What was odd about the settings, for the log.
+/// Settings as they were found, and what was odd about them.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    pub warnings: Vec<String>,
+    entries: Vec<Entry>,
+    /// Values where nothing is set.
+    defaults: Vec<StrMap>,
+    problems: Vec<Problem>,
 }
 
 /// Puts all settings into their sections; an error where one of them must stop the start.
@@ -19,19 +23,29 @@ pub fn load(
     words: &[String],
     options: &[Entry],
 ) -> Result<Loaded, String> {
-    let mut entries = config::environment_entries(|name| std::env::var(name).ok());
+    let mut entries = environment();
     if let Some(path) = file {
-        let text = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        // Java reads ISO-8859-1; UTF-8, where a file is that, is what was meant.
-        let text = String::from_utf8(text)
-            .unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect());
-        entries.extend(config::file_entries(&path.display().to_string(), &text));
+        entries.extend(self::file(path)?);
     }
     for word in words {
         entries.push(self::word(word)?);
     }
     entries.extend_from_slice(options);
-    apply(sections, &entries)
+    apply(sections, entries)
+}
+
+/// Settings of the environment.
+pub fn environment() -> Vec<Entry> {
+    config::environment_entries(|name| std::env::var(name).ok())
+}
+
+/// Settings of a properties file.
+pub fn file(path: &Path) -> Result<Vec<Entry>, String> {
+    let text = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    // Java reads ISO-8859-1; UTF-8, where a file is that, is what was meant.
+    let text = String::from_utf8(text)
+        .unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect());
+    Ok(config::file_entries(&path.display().to_string(), &text))
 }
 
 /// A `key=value` argument.
@@ -41,19 +55,46 @@ pub fn word(word: &str) -> Result<Entry, String> {
 }
 
 /// Puts settings from wherever into their sections.
-pub fn apply(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Result<Loaded, String> {
-    let problems = config::load(sections, entries);
-    let (errors, warnings): (Vec<_>, Vec<_>) = problems.iter().partition(|problem| problem.kind.is_error());
-    if !errors.is_empty() {
-        return Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-    }
-    Ok(Loaded { warnings: warnings.iter().map(ToString::to_string).collect() })
+pub fn apply(sections: &mut [&mut dyn Settings], entries: Vec<Entry>) -> Result<Loaded, String> {
+    let loaded = Loaded::of(sections, entries);
+    let errors: Vec<String> = loaded.errors().map(ToString::to_string).collect();
+    if errors.is_empty() { Ok(loaded) } else { Err(errors.join("; ")) }
 }
 
 impl Loaded {
+    /// Puts settings into their sections, but for those that do not fit.
+    pub fn of(sections: &mut [&mut dyn Settings], entries: Vec<Entry>) -> Loaded {
+        let defaults = sections.iter().map(|section| section.to_map()).collect();
+        let problems = config::load(sections, &entries);
+        Loaded { entries, defaults, problems }
+    }
+
+    /// What else is odd about a key.
+    pub fn add(&mut self, key: &str, kind: ProblemKind) {
+        let default = self.defaults.iter().find_map(|map| map.get(key)).unwrap_or_default();
+        let entry = config::written(&self.entries, key, default);
+        self.problems.push(Problem::new(entry, kind, &self.defaults));
+    }
+
+    /// What is probably not meant; what a start refuses it says itself.
+    pub fn add_doubts(&mut self, problems: Vec<(&'static str, ProblemKind)>) {
+        for (key, kind) in problems.into_iter().filter(|(_, kind)| !kind.is_error()) {
+            self.add(key, kind);
+        }
+    }
+
+    /// All that was odd.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| problem.kind.is_error())
+    }
+
     /// Says what was odd, on stderr and in the log.
     pub fn report(&self) {
-        for warning in &self.warnings {
+        for warning in self.problems.iter().filter(|problem| !problem.kind.is_error()) {
             tracing::warn!("{warning}");
             eprintln!("WARNING: {warning}");
         }
@@ -61,7 +102,7 @@ impl Loaded {
 }
 
 /// A JVM's system properties.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Properties {
     /// A system property of 4.3.0: those of TLS, as in -Dtls.server.mode=enforcing
     #[arg(short = 'D', value_name = "KEY=VALUE")]

@@ -9,12 +9,12 @@ use rocketmq::logging::{LogOptions, ServerKind};
 use rocketmq::{broker, namesrv};
 
 use super::broker::defaults;
-use super::{EXIT_FAILED, fail, say, server, settings};
+use super::{EXIT_FAILED, check, fail, say, server, settings};
 
 /// Where the page is, or on the next port that is free.
 const HTTP_PORT: i32 = 8089;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Folder for messages and settings; made where it is missing
     #[arg(long, default_value = "data", value_name = "DIR")]
@@ -28,6 +28,8 @@ pub struct Args {
     /// Address that clients are sent to. Without it both listen on loopback only
     #[arg(long, value_name = "IP")]
     advertise: Option<Ipv4Addr>,
+    #[command(flatten)]
+    check: check::Options,
     #[command(flatten)]
     properties: settings::Properties,
     #[command(flatten)]
@@ -43,6 +45,9 @@ struct Both {
 }
 
 pub fn run(args: &Args) -> ExitCode {
+    if args.check.is_wanted() {
+        return check_config(args);
+    }
     let (names, configs, loaded) = match configs(args) {
         Ok(configs) => configs,
         Err(error) => return fail(EXIT_FAILED, error),
@@ -98,11 +103,30 @@ fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs, settings::
     let broker::Configs { broker, server, client, store, .. } = &mut configs;
     let words: Result<Vec<Entry>, String> = args.words.iter().map(|word| settings::word(word)).collect();
     let words = words?;
-    let loaded = settings::apply(&mut [broker, server, client, store], &words)?;
-    names.namesrv.admin_allowed_addrs.clone_from(&configs.broker.admin_allowed_addrs);
     // Whoever names a port means that one.
-    configs.http_or_next = !words.iter().any(|word| word.key == "httpPort");
+    let is_http_given = words.iter().any(|word| word.key == "httpPort");
+    let mut loaded = settings::apply(&mut [broker, server, client, store], words)?;
+    loaded.add_doubts(broker::problems(&configs));
+    names.namesrv.admin_allowed_addrs.clone_from(&configs.broker.admin_allowed_addrs);
+    configs.http_or_next = !is_http_given;
     Ok((names, configs, loaded))
+}
+
+/// `--check-config`.
+fn check_config(args: &Args) -> ExitCode {
+    let mut report = check::Report::default();
+    let without_words = Args { words: Vec::new(), ..args.clone() };
+    if let Some((_, mut configs, _)) = report.value("command line", self::configs(&without_words)) {
+        let entries = report.words(&args.words);
+        let broker::Configs { broker, server, client, store, .. } = &mut configs;
+        let mut loaded = settings::Loaded::of(&mut [broker, server, client, store], entries);
+        for (key, kind) in broker::problems(&configs) {
+            loaded.add(key, kind);
+        }
+        report.add(&loaded);
+        report.environment(&configs.tls);
+    }
+    report.print(&args.check)
 }
 
 /// Says what runs, and how to use it.

@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Section;
 use super::allowed_addrs::AllowedAddrs;
+use super::{Range, Section, at_least, range};
 
 /// Java: `BrokerConfig`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,7 +125,7 @@ pub struct BrokerConfig {
     pub enable_calc_filter_bit_map: bool,
     /// Consumers that the Bloom filter is made for. Default 32. Read at start.
     pub expect_consumer_num_use_filter: i32,
-    /// Its rate of error, percent, 1 to 100. Default 20. Read at start.
+    /// Its rate of error, percent, 1 to 99. Default 20. Read at start.
     pub max_error_rate_of_bloom_filter: i32,
     /// Filters of absent consumers are dropped after this time, ms. Default 86400000. Changes at run time.
     pub filter_data_clean_time_span: i64,
@@ -343,6 +343,25 @@ impl Section for BrokerConfig {
         ("fetchNamesrvAddrByAddressServer", "no address server is asked; set namesrvAddr"),
         ("rmqAddressServerDomain", "no address server is asked; set namesrvAddr"),
         ("rmqAddressServerSubGroup", "no address server is asked; set namesrvAddr"),
+    ];
+    const RANGES: &[Range] = &[
+        range("brokerPermission", 0, 7, "only 1, 2 (write) and 4 (read) mean anything"),
+        range("defaultTopicQueueNums", 1, 65_535, "auto-created topics get no queues, or the nearest number"),
+        at_least("pullMessageThreadPoolNums", 1, "1 counts"),
+        at_least("queryMessageThreadPoolNums", 1, "1 counts"),
+        at_least("adminBrokerThreadPoolNums", 1, "1 counts"),
+        at_least("sendThreadPoolQueueCapacity", 1, "requests are refused with SYSTEM_BUSY"),
+        at_least("pullThreadPoolQueueCapacity", 1, "requests are refused with SYSTEM_BUSY"),
+        at_least("queryThreadPoolQueueCapacity", 1, "requests are refused with SYSTEM_BUSY"),
+        at_least("flushConsumerOffsetInterval", 1, "5000 counts"),
+        at_least("shortPollingTimeMills", 0, "pulls are not held"),
+        at_least("registerBrokerTimeoutMills", 1, "no registration ends in time, or 6000 counts"),
+        range("registerNameServerPeriod", 10_000, 60_000, "the nearest of the two counts"),
+        range("maxErrorRateOfBloomFilter", 1, 99, "the nearest of the two counts"),
+        at_least("expectConsumerNumUseFilter", 1, "1 counts"),
+        at_least("transactionTimeOut", 0, "producers are asked at once"),
+        at_least("transactionCheckMax", 1, "half messages are given up unasked"),
+        at_least("transactionCheckInterval", 1, "60000 counts"),
     ];
 
     fn validate(&self) -> Vec<(&'static str, String)> {

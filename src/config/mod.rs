@@ -11,15 +11,18 @@ pub mod broker;
 pub mod file;
 mod keys;
 pub mod namesrv;
+pub mod problem;
 pub mod remoting;
 pub mod store;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use self::problem::{Problem, ProblemKind};
 use crate::strmap::{Error, StrMap};
 
 /// One Java config class. Its keys are the struct's serde names; every field must have a default.
@@ -33,9 +36,41 @@ pub trait Section: Serialize + DeserializeOwned + Default {
     /// Keys that are accepted without effect, each with the reason.
     const INERT: &[(&str, &str)];
 
+    /// Numbers that make sense only from here to there.
+    const RANGES: &[Range];
+
     /// What is wrong with values that each fit their type, by key.
     fn validate(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+}
+
+/// From where to where a number makes sense, and what happens outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    pub key: &'static str,
+    pub least: i64,
+    pub most: i64,
+    /// What an outside value does, as in `the nearest of the two counts`.
+    pub otherwise: &'static str,
+}
+
+/// A row of [`Section::RANGES`].
+const fn range(key: &'static str, least: i64, most: i64, otherwise: &'static str) -> Range {
+    Range { key, least, most, otherwise }
+}
+
+/// A row for numbers that need only be large enough.
+const fn at_least(key: &'static str, least: i64, otherwise: &'static str) -> Range {
+    range(key, least, i64::MAX, otherwise)
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.most {
+            i64::MAX => write!(f, "at least {}", self.least),
+            most => write!(f, "from {} to {most}", self.least),
+        }
     }
 }
 
@@ -53,6 +88,8 @@ pub trait Settings {
     fn runtime(&self) -> &'static [&'static str];
     /// See [`Section::INERT`].
     fn inert(&self) -> &'static [(&'static str, &'static str)];
+    /// See [`Section::RANGES`].
+    fn ranges(&self) -> &'static [Range];
     /// See [`Section::validate`].
     fn validate(&self) -> Vec<(&'static str, String)>;
 }
@@ -83,6 +120,10 @@ impl<T: Section> Settings for T {
         T::INERT
     }
 
+    fn ranges(&self) -> &'static [Range] {
+        T::RANGES
+    }
+
     fn validate(&self) -> Vec<(&'static str, String)> {
         Section::validate(self)
     }
@@ -101,6 +142,16 @@ pub enum Origin {
     Request,
     /// A default.
     Default,
+}
+
+impl Origin {
+    /// The line of a file.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Origin::File(_, line) => Some(*line),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Origin {
@@ -122,12 +173,15 @@ pub struct Entry {
     pub key: String,
     pub value: String,
     pub origin: Origin,
+    /// There were blanks behind the value.
+    pub is_trimmed: bool,
 }
 
 impl Entry {
     /// A setting; blanks around the value go.
     pub fn new(key: &str, value: &str, origin: Origin) -> Entry {
-        Entry { key: key.trim().to_owned(), value: value.trim().to_owned(), origin }
+        let is_trimmed = value.trim_end().len() < value.len();
+        Entry { key: key.trim().to_owned(), value: value.trim().to_owned(), origin, is_trimmed }
     }
 
     /// A `key=value` argument.
@@ -154,63 +208,16 @@ pub fn environment_entries(variable: impl Fn(&str) -> Option<String>) -> Vec<Ent
     known.into_iter().filter_map(entry).collect()
 }
 
-/// Something to tell the operator about a setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    pub entry: Entry,
-    pub kind: ProblemKind,
-}
-
-/// What it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// The value does not fit: stops the start.
-    BadValue(String),
-    /// The value may not change at run time.
-    Fixed,
-    /// Nobody knows the key; perhaps this one is meant.
-    Unknown(Option<&'static str>),
-    /// The key has no effect here, for this reason.
-    Inert(&'static str),
-    /// The value has a `#` in it: in a properties file it starts no comment there.
-    InlineComment,
-}
-
-impl ProblemKind {
-    /// Whether the start must stop or the change be refused.
-    pub fn is_error(&self) -> bool {
-        matches!(self, ProblemKind::BadValue(_) | ProblemKind::Fixed)
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Entry { key, value, origin } = &self.entry;
-        match &self.kind {
-            ProblemKind::BadValue(reason) => write!(f, "{origin}: {key}={value}: {reason}"),
-            ProblemKind::Fixed => write!(f, "{origin}: {key} cannot be changed while the server runs"),
-            ProblemKind::Unknown(Some(near)) => {
-                write!(f, "{origin}: unknown key {key}, ignored; did you mean {near}?")
-            }
-            ProblemKind::Unknown(None) => write!(f, "{origin}: unknown key {key}, ignored"),
-            ProblemKind::Inert(reason) => write!(f, "{origin}: {key} has no effect: {reason}"),
-            ProblemKind::InlineComment => {
-                write!(f, "{origin}: the value of {key} is `{value}`: # starts no comment behind a value")
-            }
-        }
-    }
-}
-
 /// Puts settings into the sections that know their keys, the later over the earlier, and tells what was odd.
 /// Where a problem [is an error](ProblemKind::is_error) its setting keeps its old value, and the program
 /// should not start.
 pub fn load(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Vec<Problem> {
+    let defaults: Vec<StrMap> = sections.iter().map(|section| section.to_map()).collect();
+    let counts = last_of_each(entries);
     let mut problems = Vec::new();
-    for entry in entries {
-        let mut tell = |kind| problems.push(Problem { entry: entry.clone(), kind });
-        if entry.value.contains(" #") {
-            tell(ProblemKind::InlineComment);
-        }
+    for (entry, counts) in entries.iter().zip(counts) {
+        let mut tell = |kind| problems.push(Problem::new(entry.clone(), kind, &defaults));
+        problem::look(entry).into_iter().for_each(&mut tell);
         // Every Java program of the machine has the environment's, and none of them here alone.
         let is_for_all = matches!(entry.origin, Origin::Environment(_));
         let mut known = false;
@@ -224,19 +231,54 @@ pub fn load(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Vec<Proble
                 tell(ProblemKind::Inert(reason));
             }
         }
+        if known && let Some(counts) = counts {
+            tell(ProblemKind::Repeated(counts.origin.line()));
+        }
         if !known && !is_for_all {
             tell(ProblemKind::Unknown(nearest(&entry.key, sections)));
         }
     }
     for section in sections.iter() {
+        let map = section.to_map();
+        let mut tell = |key: &str, kind| {
+            let value = map.get(key).unwrap_or_default();
+            problems.push(Problem::new(written(entries, key, value), kind, &defaults));
+        };
         for (key, reason) in section.validate() {
-            let written = entries.iter().rev().find(|entry| entry.key == key).cloned();
-            let value = section.to_map().get(key).unwrap_or_default().to_owned();
-            let entry = written.unwrap_or(Entry { key: key.to_owned(), value, origin: Origin::Default });
-            problems.push(Problem { entry, kind: ProblemKind::BadValue(reason) });
+            tell(key, ProblemKind::BadValue(reason));
+        }
+        for range in section.ranges() {
+            let number = map.get(range.key).and_then(|value| value.parse::<i64>().ok());
+            if number.is_some_and(|number| !(range.least..=range.most).contains(&number)) {
+                tell(range.key, ProblemKind::OutOfRange(range));
+            }
         }
     }
     problems
+}
+
+/// The setting that gave a key its value.
+pub fn written(entries: &[Entry], key: &str, value: &str) -> Entry {
+    let written = entries.iter().rev().find(|entry| entry.key == key);
+    written.cloned().unwrap_or_else(|| Entry::new(key, value, Origin::Default))
+}
+
+/// For each setting the one of the same file, or of the command line, that counts in its place.
+fn last_of_each(entries: &[Entry]) -> Vec<Option<&Entry>> {
+    let place = |entry: &Entry| match &entry.origin {
+        Origin::File(path, _) => Some(Arc::clone(path)),
+        _ => None,
+    };
+    let mut last: HashMap<(&str, Option<Arc<str>>), &Entry> = HashMap::new();
+    let written = |entry: &&Entry| matches!(entry.origin, Origin::File(..) | Origin::Argument);
+    for entry in entries.iter().filter(written) {
+        last.insert((&entry.key, place(entry)), entry);
+    }
+    let other = |entry: &'_ Entry| {
+        let last = *last.get(&(entry.key.as_str(), place(entry)))?;
+        (written(&entry) && !std::ptr::eq(last, entry)).then_some(last)
+    };
+    entries.iter().map(other).collect()
 }
 
 /// Changes settings of a running server (codes 25 and 318): all of them, or none when one may not change or
@@ -246,7 +288,7 @@ pub fn update(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Result<V
     let mut changed = Vec::new();
     let mut refused = Vec::new();
     for entry in entries {
-        let mut tell = |kind| refused.push(Problem { entry: entry.clone(), kind });
+        let mut tell = |kind| refused.push(Problem::new(entry.clone(), kind, &before));
         let mut known = false;
         for section in sections.iter_mut().filter(|section| section.keys().contains(&entry.key.as_str())) {
             known = true;
@@ -268,7 +310,7 @@ pub fn update(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Result<V
     for section in sections.iter() {
         for (key, reason) in section.validate() {
             if let Some(entry) = entries.iter().rev().find(|entry| entry.key == key) {
-                refused.push(Problem { entry: entry.clone(), kind: ProblemKind::BadValue(reason) });
+                refused.push(Problem::new(entry.clone(), ProblemKind::BadValue(reason), &before));
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::allowed_addrs::AllowedAddrs;
-use super::{Section, in_home};
+use super::{Range, Section, in_home};
 
 /// Java: `NamesrvConfig`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,7 @@ impl Section for NamesrvConfig {
         ("productEnvName", "only Alibaba's own environments have one"),
         ("clusterTest", "only Alibaba's own environments have another to look into"),
     ];
+    const RANGES: &[Range] = &[];
 
     fn validate(&self) -> Vec<(&'static str, String)> {
         let problem = AllowedAddrs::parse(&self.admin_allowed_addrs).err();

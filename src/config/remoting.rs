@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Section;
+use super::{Range, Section, at_least};
 
 /// Java: `NettyServerConfig`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,11 @@ impl Section for NettyServerConfig {
         ("serverSelectorThreads", "the runtime decides by itself"),
         ("serverPooledByteBufAllocatorEnable", "buffers are a connection's own"),
         ("useEpollNativeSelector", "epoll is always used"),
+    ];
+    const RANGES: &[Range] = &[
+        at_least("serverChannelMaxIdleTimeSeconds", 1, "1 or 120 counts"),
+        at_least("serverSocketSndBufSize", 0, "the system's own size counts"),
+        at_least("serverSocketRcvBufSize", 0, "the system's own size counts"),
     ];
 
     fn validate(&self) -> Vec<(&'static str, String)> {
@@ -148,6 +153,10 @@ impl Section for NettyClientConfig {
         ("clientCallbackExecutorThreads", "the runtime decides by itself"),
         ("channelNotActiveInterval", "4.3.0 does not use it either"),
         ("clientPooledByteBufAllocatorEnable", "buffers are a connection's own"),
+    ];
+    const RANGES: &[Range] = &[
+        at_least("connectTimeoutMillis", 1, "no connection is made in time, or 3000 counts"),
+        at_least("clientChannelMaxIdleTimeSeconds", 1, "1 or 120 counts"),
     ];
 }
 

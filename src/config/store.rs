@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Section, in_home};
+use super::{Range, Section, at_least, in_home, range};
 
 /// Java: `BrokerRole`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -315,5 +315,34 @@ impl Section for MessageStoreConfig {
         ("redeleteHangedFileInterval", "what could not be deleted is tried again with every round"),
         ("messageIndexSafe", "recovery completes the index wherever it ends"),
         ("diskFallRecorded", "how far reads lag behind is not counted"),
+    ];
+    const RANGES: &[Range] = &[
+        at_least("flushIntervalCommitLog", 1, "1 counts"),
+        at_least("flushIntervalConsumeQueue", 1, "1 counts"),
+        at_least("cleanResourceInterval", 1, "1 counts"),
+        range("diskMaxUsedSpaceRatio", 10, 95, "the nearest of the two counts"),
+        range(
+            "diskSpaceWarningLevelRatio",
+            1,
+            100,
+            "messages are refused always, or never however full the disk is",
+        ),
+        range("diskSpaceCleanForciblyRatio", 1, 100, "files are deleted before their time always, or never"),
+        at_least("fileReservedTime", 1, "files are deleted however new they are"),
+        at_least("maxMessageSize", 1, "no message is taken"),
+        at_least("maxTransferBytesOnMessageInMemory", 1, "a pull gets one message"),
+        at_least("maxTransferCountOnMessageInMemory", 1, "a pull gets one message"),
+        at_least("maxTransferBytesOnMessageInDisk", 1, "a pull gets one message"),
+        at_least("maxTransferCountOnMessageInDisk", 1, "a pull gets one message"),
+        range("accessMessageInMemoryMaxRatio", 0, 100, "0 or all of the memory counts"),
+        at_least("maxMsgsNumBatch", 1, "queries find nothing"),
+        at_least("defaultQueryMaxNum", 1, "queries find nothing"),
+        at_least("haSendHeartbeatInterval", 1, "5000 counts"),
+        at_least("haHousekeepingInterval", 1, "20000 counts"),
+        at_least("haTransferBatchSize", 1, "32768 counts"),
+        at_least("haSlaveFallbehindMax", 1, "no slave is ever near enough for a SYNC_MASTER"),
+        at_least("syncFlushTimeout", 1, "no send is answered with SEND_OK under SYNC_FLUSH"),
+        at_least("osPageCacheBusyTimeOutMills", 1, "sends are refused as soon as one waits"),
+        at_least("flushDelayOffsetInterval", 1, "10000 counts"),
     ];
 }

@@ -13,7 +13,7 @@ fn broker() -> BrokerConfig {
 /// The texts of what is odd about one setting in a file.
 fn check(key: &str, value: &str, expected: &[&str]) {
     let (mut config, mut server) = (broker(), NettyServerConfig::for_broker());
-    let entries = file_entries("b.conf", &format!("\n\n\n# a comment\n\n\n{key} = {value} \n"));
+    let entries = file_entries("b.conf", &format!("\n\n\n# a comment\n\n\n{key} = {value}\n"));
     let problems = load(&mut [&mut config, &mut server], &entries);
     let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();
     assert_eq!(texts, expected);
@@ -50,12 +50,84 @@ fn odd_settings_are_told() {
 }
 
 #[test]
+fn what_java_would_take_otherwise_is_told() {
+    let check = |text: &str, expected: &[&str]| {
+        let (mut config, mut store) = (broker(), MessageStoreConfig::default());
+        let problems = load(&mut [&mut config, &mut store], &file_entries("b.conf", text));
+        let told = |problem: &Problem| format!("{problem} ({})", problem.advice());
+        assert_eq!(problems.iter().map(told).collect::<Vec<_>>(), expected);
+        assert!(!problems.iter().any(|problem| problem.kind.is_error()));
+    };
+    check(
+        "brokerId=1 \n",
+        &[
+            "b.conf:1: blanks behind the value of brokerId: they do not count here, and do in 4.3.0, where `true ` is \
+           false and a number with a blank is passed over (remove the blanks)",
+        ],
+    );
+    check(
+        "brokerName=a\nbrokerId=1\nbrokerName=b\n",
+        &["b.conf:1: brokerName=a does not count: line 3 sets brokerName again (remove one of the two)"],
+    );
+    check(
+        "diskMaxUsedSpaceRatio=99\n",
+        &["b.conf:1: diskMaxUsedSpaceRatio=99 does not lie from 10 to 95: the nearest of the two counts \
+           (set diskMaxUsedSpaceRatio from 10 to 95, or remove it: the default is 75)"],
+    );
+    check(
+        "fileReservedTime=0\n",
+        &["b.conf:1: fileReservedTime=0 is not at least 1: files are deleted however new they are \
+           (set fileReservedTime at least 1, or remove it: the default is 72)"],
+    );
+    check(
+        "brokerIP1=10.0.0.1#eth0\n",
+        &["b.conf:1: the value of brokerIP1 is `10.0.0.1#eth0`: # starts no comment behind a value \
+           (put the comment on a line of its own)"],
+    );
+    check("brokerName=a#1\n", &[]);
+}
+
+#[test]
+fn what_does_not_fit_says_what_would() {
+    let check = |setting: &str, text: &str, advice: &str| {
+        let mut store = MessageStoreConfig::default();
+        let problems = load(&mut [&mut store], &file_entries("b.conf", setting));
+        let [problem] = &problems[..] else { panic!("{problems:?}") };
+        assert!(problem.kind.is_error());
+        assert_eq!((problem.text().as_str(), problem.advice().as_str()), (text, advice));
+    };
+    // With which 4.3.0 starts, and flushes when it likes.
+    check(
+        "flushDiskType=SYNCFLUSH",
+        "flushDiskType=SYNCFLUSH: is none of ASYNC_FLUSH, SYNC_FLUSH",
+        "correct the value, or remove the setting: the default is ASYNC_FLUSH",
+    );
+    check(
+        "messageIndexEnable=1",
+        "messageIndexEnable=1: is not true or false",
+        "correct the value, or remove the setting: the default is true",
+    );
+}
+
+#[test]
+fn a_setting_of_a_more_important_place_is_no_repetition() {
+    let mut config = broker();
+    let mut entries = file_entries("b.conf", "brokerId=1");
+    entries.extend(Entry::of_argument("brokerId=2"));
+    assert_eq!(load(&mut [&mut config], &entries), []);
+    entries.extend(Entry::of_argument("brokerId=3"));
+    let problems = load(&mut [&mut config], &entries);
+    let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    assert_eq!(texts, ["command line: brokerId=2 does not count: brokerId is set again behind it"]);
+}
+
+#[test]
 fn the_later_wins() {
     let mut config = broker();
     let mut entries = environment_entries(|name| (name == "NAMESRV_ADDR").then(|| "a:1".to_owned()));
     load(&mut [&mut config], &entries);
     assert_eq!(config.namesrv_addr, "a:1");
-    entries.extend(file_entries("b.conf", "namesrvAddr=b:1 \nbrokerId = 2"));
+    entries.extend(file_entries("b.conf", "namesrvAddr=b:1\nbrokerId = 2"));
     entries.extend(Entry::of_argument("brokerId=3"));
     assert_eq!(Entry::of_argument("brokerId"), None);
     let problems = load(&mut [&mut config], &entries);
@@ -96,8 +168,14 @@ fn listed_keys_exist() {
         let keys = keys::of::<T>();
         assert_eq!(keys, StrMap::of(&T::default()).unwrap().iter().map(|(key, _)| key).collect::<Vec<_>>());
         let inert = T::INERT.iter().map(|(key, _)| key);
-        for key in T::IMPORTANT.iter().chain(T::RUNTIME).chain(inert) {
+        let ranges = T::RANGES.iter().map(|range| &range.key);
+        for key in T::IMPORTANT.iter().chain(T::RUNTIME).chain(inert).chain(ranges) {
             assert!(keys.contains(key), "{key}");
+        }
+        let defaults = StrMap::of(&T::default()).unwrap();
+        for range in T::RANGES {
+            let number: i64 = defaults.get(range.key).unwrap().parse().unwrap();
+            assert!((range.least..=range.most).contains(&number), "{}", range.key);
         }
         for key in T::RUNTIME {
             let lower = key.to_lowercase();

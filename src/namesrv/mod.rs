@@ -112,7 +112,7 @@ impl Namesrv {
         let mut configs = self.configs();
         let mut next = configs.clone();
         let changed = config::update(&mut [&mut next.namesrv, &mut next.server], entries)
-            .map_err(|mut problems| UpdateError::Refused(problems.swap_remove(0)))?;
+            .map_err(|mut problems| UpdateError::Refused(Box::new(problems.swap_remove(0))))?;
         if let Some(path) = next.file.as_ref().filter(|_| !changed.is_empty()) {
             config::file::change_settings(path, &changed, entries)?;
         }
@@ -125,7 +125,7 @@ impl Namesrv {
 #[derive(Debug, thiserror::Error)]
 enum UpdateError {
     #[error("{0}")]
-    Refused(Problem),
+    Refused(Box<Problem>),
     #[error(transparent)]
     File(#[from] FileError),
 }

@@ -53,6 +53,10 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// The least numbers of slots and of entries.
+    pub const SLOTS_MIN: usize = 1;
+    pub const ENTRIES_MIN: usize = 2;
+
     /// From the settings.
     pub fn of(max_hash_slot_num: i32, max_index_num: i32) -> Result<Shape, Error> {
         let number = |key: &str, number: i32, least: usize| {
@@ -60,8 +64,8 @@ impl Shape {
             number.ok_or_else(|| Error::Config(format!("{key} must be at least {least}")))
         };
         Ok(Shape {
-            slots: number("maxHashSlotNum", max_hash_slot_num, 1)?,
-            entries: number("maxIndexNum", max_index_num, 2)?,
+            slots: number("maxHashSlotNum", max_hash_slot_num, Shape::SLOTS_MIN)?,
+            entries: number("maxIndexNum", max_index_num, Shape::ENTRIES_MIN)?,
         })
     }
 

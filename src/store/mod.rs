@@ -57,6 +57,7 @@ pub use get::{Found, GetResult, GetStatus, MessageFilter, QueueEntry, QueueView}
 use index::Index;
 use lock_file::LockFile;
 pub use mapped_file::MappedSlice;
+pub use open::problems;
 pub use put::{NewMessage, PutResult, PutStatus};
 use queues::Queues;
 pub use receive::{ReceiveError, Receiver};

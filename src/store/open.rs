@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::checkpoint::Checkpoint;
 use super::consume_queue::UNIT_BYTES;
 use super::consume_queue_ext::{self, ExtPlan};
+use super::delay::DelayLevels;
 use super::dispatch::{Dispatcher, Targets};
 use super::files::{self, Files};
 use super::index::{Index, Shape};
@@ -17,10 +18,39 @@ use super::summary::{LastRun, Summary};
 use super::{Error, mapped_file, record, recover};
 use crate::config::store::MessageStoreConfig;
 
+/// The least size of a commit log file.
+const FILE_MIN_BYTES: usize = mapped_file::PAGE_BYTES;
+/// The least size of a file of queue extensions.
+const EXT_FILE_MIN_BYTES: usize = consume_queue_ext::UNIT_MIN_BYTES + consume_queue_ext::END_BYTES;
+
+/// Settings that [`super::MessageStore::open`] would refuse, each with the reason. Touches no file.
+pub fn problems(config: &MessageStoreConfig) -> Vec<(&'static str, String)> {
+    let mut sizes = vec![
+        ("mapedFileSizeCommitLog", config.maped_file_size_commit_log, FILE_MIN_BYTES),
+        ("mapedFileSizeConsumeQueue", config.maped_file_size_consume_queue, UNIT_BYTES),
+    ];
+    if config.enable_consume_queue_ext {
+        let size = config.mapped_file_size_consume_queue_ext;
+        sizes.push(("mappedFileSizeConsumeQueueExt", size, EXT_FILE_MIN_BYTES));
+    }
+    if config.message_index_enable {
+        sizes.push(("maxHashSlotNum", config.max_hash_slot_num, Shape::SLOTS_MIN));
+        sizes.push(("maxIndexNum", config.max_index_num, Shape::ENTRIES_MIN));
+    }
+    let too_small = |(key, size, least): (&'static str, i32, usize)| {
+        let fits = usize::try_from(size).is_ok_and(|size| size >= least);
+        (!fits).then(|| (key, format!("at least {least} is needed")))
+    };
+    let mut problems: Vec<_> = sizes.into_iter().filter_map(too_small).collect();
+    if let Err(reason) = DelayLevels::parse(&config.message_delay_level) {
+        problems.push(("messageDelayLevel", reason));
+    }
+    problems
+}
+
 /// Opens the log's files. None is passed over: what does not fit is mended so that all messages there are can be read, or
 /// refused where the settings are what is wrong.
 pub fn open_log(folder: &Path, file_bytes: i32) -> Result<Files, Error> {
-    const FILE_MIN_BYTES: usize = mapped_file::PAGE_BYTES;
     let file_bytes = usize::try_from(file_bytes).unwrap_or(0);
     if file_bytes < FILE_MIN_BYTES {
         let text =
@@ -152,9 +182,8 @@ pub fn open_queues(config: &MessageStoreConfig) -> Result<Queues, Error> {
     let root = Path::new(&config.store_path_root_dir);
     let file_bytes = sized("mapedFileSizeConsumeQueue", config.maped_file_size_consume_queue, UNIT_BYTES)?;
     let ext = config.enable_consume_queue_ext.then(|| {
-        let least = consume_queue_ext::UNIT_MIN_BYTES + consume_queue_ext::END_BYTES;
         let length = config.mapped_file_size_consume_queue_ext;
-        let file_bytes = sized("mappedFileSizeConsumeQueueExt", length, least)?;
+        let file_bytes = sized("mappedFileSizeConsumeQueueExt", length, EXT_FILE_MIN_BYTES)?;
         Ok::<_, Error>(ExtPlan { folder: root.join("consumequeue_ext"), file_bytes })
     });
     Queues::open(root.join("consumequeue"), file_bytes, ext.transpose()?)
