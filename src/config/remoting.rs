@@ -59,6 +59,8 @@ impl Section for NettyServerConfig {
         ("serverWorkerThreads", "the runtime decides by itself"),
         ("serverCallbackExecutorThreads", "the runtime decides by itself"),
         ("serverSelectorThreads", "the runtime decides by itself"),
+        ("serverOnewaySemaphoreValue", FIXED_BOUND),
+        ("serverAsyncSemaphoreValue", FIXED_BOUND),
         ("serverPooledByteBufAllocatorEnable", "buffers are a connection's own"),
         ("useEpollNativeSelector", "epoll is always used"),
     ];
@@ -94,6 +96,9 @@ impl NettyServerConfig {
     }
 }
 
+/// Of what waits for a peer.
+const FIXED_BOUND: &str = "the bounds of each connection are fixed";
+
 /// Java: `NettyClientConfig`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -118,7 +123,7 @@ pub struct NettyClientConfig {
     pub client_socket_rcv_buf_size: i32,
     /// Buffers are pooled. Default false. Read at start.
     pub client_pooled_byte_buf_allocator_enable: bool,
-    /// A request that times out closes its connection. Default false. Changes at run time.
+    /// A request that times out closes its connection. Default false. Read at start.
     pub client_close_socket_if_timeout: bool,
     /// Connections are encrypted. Default false. Read at start.
     #[serde(rename = "useTLS")]
@@ -147,10 +152,15 @@ impl Default for NettyClientConfig {
 impl Section for NettyClientConfig {
     const JAVA_CLASS: &str = "NettyClientConfig";
     const IMPORTANT: &[&str] = &[];
-    const RUNTIME: &[&str] = &["clientCloseSocketIfTimeout"];
+    const RUNTIME: &[&str] = &[];
     const INERT: &[(&str, &str)] = &[
         ("clientWorkerThreads", "the runtime decides by itself"),
         ("clientCallbackExecutorThreads", "the runtime decides by itself"),
+        ("clientOnewaySemaphoreValue", FIXED_BOUND),
+        ("clientAsyncSemaphoreValue", FIXED_BOUND),
+        ("clientSocketSndBufSize", "the system sizes the buffers of our own connections"),
+        ("clientSocketRcvBufSize", "the system sizes the buffers of our own connections"),
+        ("clientCloseSocketIfTimeout", "a connection that is still good is kept"),
         ("channelNotActiveInterval", "4.3.0 does not use it either"),
         ("clientPooledByteBufAllocatorEnable", "buffers are a connection's own"),
     ];

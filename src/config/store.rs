@@ -30,21 +30,21 @@ pub enum FlushDiskType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MessageStoreConfig {
-    /// Data root. Default `~/store`.
+    /// Folder of everything but the log. Default `~/store`.
     pub store_path_root_dir: String,
-    /// Log directory. Default `~/store/commitlog`, whatever storePathRootDir is.
+    /// Folder of the commit log. Default `~/store/commitlog`, whatever storePathRootDir is.
     pub store_path_commit_log: String,
-    /// Log file size. Default 1073741824.
+    /// Size of a log file, bytes. Default 1073741824.
     pub maped_file_size_commit_log: i32,
-    /// Queue file size, rounded to 20. Default 6000000.
+    /// Size of a queue file, bytes, rounded to 20. Default 6000000.
     pub maped_file_size_consume_queue: i32,
-    /// Write and read ext files. Default false.
+    /// Queues have extensions (`consumequeue_ext`), with bit maps for filters. Default false.
     pub enable_consume_queue_ext: bool,
-    /// Ext file size. Default 50331648.
+    /// Size of a file of queue extensions, bytes. Default 50331648.
     pub mapped_file_size_consume_queue_ext: i32,
     /// Inert: the Bloom filter decides. Default 64.
     pub bit_map_length_consume_queue_ext: i32,
-    /// Async flush period, ms. Default 500. Changes at run time.
+    /// Under ASYNC_FLUSH, time between two flushes of the log, ms. Default 500. Changes at run time.
     pub flush_interval_commit_log: i32,
     /// Inert: there is no write pool. Default 200.
     pub commit_interval_commit_log: i32,
@@ -53,21 +53,21 @@ pub struct MessageStoreConfig {
     /// ASYNC_FLUSH looks by the clock alone, and is not woken as soon as there are flushCommitLogLeastPages.
     /// Default false. Changes at run time.
     pub flush_commit_log_timed: bool,
-    /// Queue flush period, ms. Default 1000. Changes at run time.
+    /// Time between two flushes of the queues, ms. Default 1000. Changes at run time.
     pub flush_interval_consume_queue: i32,
-    /// Cleaning period, ms. Default 10000.
+    /// Time between two looks at what may be deleted, ms. Default 10000.
     pub clean_resource_interval: i32,
-    /// Pause between log deletions, ms. Default 100. Changes at run time.
+    /// Pause between the deletions of two log files, ms. Default 100. Changes at run time.
     pub delete_commit_log_files_interval: i32,
-    /// Pause between queues, ms. Default 100. Changes at run time.
+    /// Pause between the deletions of two queue files, ms. Default 100. Changes at run time.
     pub delete_consume_queue_files_interval: i32,
     /// Force unmap after, ms. Default 120000.
     pub destroy_maped_file_interval_forcibly: i32,
     /// Retry first undeleted file, ms. Default 120000.
     pub redelete_hanged_file_interval: i32,
-    /// Deletion hours, `;`-separated. Default 04. Changes at run time.
+    /// Hours of the day in which old files are deleted, as in `04;16`. Default 04. Changes at run time.
     pub delete_when: String,
-    /// Space trigger %, clamp 10..95. Default 75. Changes at run time.
+    /// Beyond so many % of a disk old files are deleted at any hour. Default 75. Changes at run time.
     pub disk_max_used_space_ratio: i32,
     /// Beyond so many % of a disk no messages are taken and files are deleted before their time. Java's system property
     /// `rocketmq.broker.diskSpaceWarningLevelRatio` (0.90), and its key from 4.9 on. Default 90. Changes at run time.
@@ -75,79 +75,79 @@ pub struct MessageStoreConfig {
     /// Beyond so many % of a disk files are deleted before their time. Java's system property
     /// `rocketmq.broker.diskSpaceCleanForciblyRatio` (0.85), and its key from 4.9 on. Default 85. Changes at run time.
     pub disk_space_clean_forcibly_ratio: i32,
-    /// Log retention hours; txn age limit. Default 72. Changes at run time.
+    /// Age from which log files may be deleted, hours; half messages older than that are given up. Default 72. Changes at run time.
     pub file_reserved_time: i32,
     /// Dead. Default 600000.
     pub put_msg_index_hight_water: i32,
-    /// Record and batch limit (buffers sized at boot). Default 4194304. Changes at run time.
+    /// Largest message and largest batch, bytes. Default 4194304. Changes at run time.
     pub max_message_size: i32,
-    /// CRC during recovery scan. Default true.
+    /// Recovery checks the CRC of bodies. Default true.
     #[serde(rename = "checkCRCOnRecover")]
     pub check_crc_on_recover: bool,
-    /// Min dirty pages to flush. Default 4. Changes at run time.
+    /// Pages that must be waiting for a flush of the log. Default 4. Changes at run time.
     pub flush_commit_log_least_pages: i32,
     /// Inert: there is no write pool. Default 4.
     pub commit_commit_log_least_pages: i32,
     /// Pages of a step when files are warmed up; with SYNC_FLUSH each step is synced. Default 4096.
     pub flush_least_pages_when_warm_maped_file: i32,
-    /// Min dirty queue pages. Default 2. Changes at run time.
+    /// Pages that must be waiting for a flush of a queue. Default 2. Changes at run time.
     pub flush_consume_queue_least_pages: i32,
-    /// Full log flush, ms. Default 10000. Changes at run time.
+    /// Time after which the log is flushed however little waits, ms. Default 10000. Changes at run time.
     pub flush_commit_log_thorough_interval: i32,
     /// Inert: there is no write pool. Default 200.
     pub commit_commit_log_thorough_interval: i32,
-    /// Full queue flush + checkpoint, ms. Default 60000. Changes at run time.
+    /// The same for queues, and for the checkpoint, ms. Default 60000. Changes at run time.
     pub flush_consume_queue_thorough_interval: i32,
-    /// Pull byte limit, hot. Default 262144. Changes at run time.
+    /// Most of a pull that is answered from memory, bytes. Default 262144. Changes at run time.
     pub max_transfer_bytes_on_message_in_memory: i32,
-    /// Pull count limit, hot. Default 32. Changes at run time.
+    /// Most messages of a pull that is answered from memory. Default 32. Changes at run time.
     pub max_transfer_count_on_message_in_memory: i32,
-    /// Pull byte limit, cold. Default 65536. Changes at run time.
+    /// Most of a pull that is read from the disk, bytes. Default 65536. Changes at run time.
     pub max_transfer_bytes_on_message_in_disk: i32,
-    /// Pull count limit, cold. Default 8. Changes at run time.
+    /// Most messages of a pull that is read from the disk. Default 8. Changes at run time.
     pub max_transfer_count_on_message_in_disk: i32,
-    /// RAM % deemed hot (slave −10 rule runs before the file is read: never applies). Default 40. Changes at run time.
+    /// Messages within so many % of the memory behind the end of the log count as being in memory. Default 40. Changes at run time.
     pub access_message_in_memory_max_ratio: i32,
-    /// Build index. Default true.
+    /// Messages are indexed by key. Default true.
     pub message_index_enable: bool,
-    /// Index slots. Default 5000000.
+    /// Hash slots of an index file. Default 5000000.
     pub max_hash_slot_num: i32,
-    /// Index entries. Default 20000000.
+    /// Entries of an index file. Default 20000000.
     pub max_index_num: i32,
-    /// Query result cap. Default 64. Changes at run time.
+    /// Most messages that a query by key finds. Default 64. Changes at run time.
     pub max_msgs_num_batch: i32,
     /// Inert: the index is always completed. Default false.
     pub message_index_safe: bool,
     /// Inert: listenPort + 1. Default 10912.
     pub ha_listen_port: i32,
-    /// HA heartbeat, ms. Default 5000.
+    /// Time between two signs of life of replication, ms. Default 5000.
     pub ha_send_heartbeat_interval: i32,
-    /// HA silence limit, ms. Default 20000.
+    /// Silence after which a replication link is given up, ms. Default 20000.
     pub ha_housekeeping_interval: i32,
-    /// HA frame body limit. Default 32768.
+    /// Most of the log that one frame to a slave carries, bytes. Default 32768.
     pub ha_transfer_batch_size: i32,
-    /// Fixed HA target (slave). Default empty.
+    /// As a slave: the master's address for replication, `host:port` with its listenPort + 1; else the name servers say. Default empty.
     pub ha_master_address: String,
     /// Ours. A slave without any log gets the master's last file and what follows, as in 4.3.0; false: all that the master has.
     /// Default true. Read at start.
     pub sync_from_last_file: bool,
-    /// Max lag for sync master. Default 268435456. Changes at run time.
+    /// Most that a slave may be behind for a SYNC_MASTER to wait for it, bytes. Default 268435456. Changes at run time.
     pub ha_slave_fallbehind_max: i32,
-    /// ASYNC_MASTER, SYNC_MASTER, SLAVE (services chosen at boot, puts look live). Default ASYNC_MASTER.
+    /// A master that answers sends at once, one that waits for a slave to have them, or a slave. Default ASYNC_MASTER.
     pub broker_role: BrokerRole,
-    /// Or SYNC_FLUSH; live change breaks puts. Default ASYNC_FLUSH.
+    /// Whether sends are answered before they are on the disk, or behind that. Default ASYNC_FLUSH.
     pub flush_disk_type: FlushDiskType,
-    /// Disk and slave wait, ms. Default 5000. Changes at run time.
+    /// Longest wait of a send for disk and slave, ms. Default 5000. Changes at run time.
     pub sync_flush_timeout: i32,
-    /// Delay levels. Default 18 levels from 1s to 2h.
+    /// Delay levels, level 1 first. Default 1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h.
     pub message_delay_level: String,
-    /// Persist delayOffset. Default 10000.
+    /// Time between two writes of `delayOffset.json`, ms. Default 10000.
     pub flush_delay_offset_interval: i64,
-    /// Allow immediate cleaning. Default true. Changes at run time.
+    /// Files are deleted before their time where a disk gets full. Default true. Changes at run time.
     pub clean_file_forcibly_enable: bool,
-    /// Touch and lock new log files. Default false.
+    /// New log files are brought into memory and kept there. Default false.
     pub warm_maped_file_enable: bool,
-    /// Slave corrects offsets. Default false. Changes at run time.
+    /// A slave, too, corrects offsets that lie outside a queue. Default false. Changes at run time.
     pub offset_check_in_slave: bool,
     /// Inert: there are no Java threads to dump. Default false.
     pub debug_lock_enable: bool,
@@ -155,9 +155,9 @@ pub struct MessageStoreConfig {
     pub duplication_enable: bool,
     /// Inert: reads that lag are not counted. Default true.
     pub disk_fall_recorded: bool,
-    /// Put lock busy threshold, ms. Default 1000. Changes at run time.
+    /// Sends are refused when the append lock is held for longer than this, ms. Default 1000. Changes at run time.
     pub os_page_cache_busy_time_out_mills: i64,
-    /// Max for unique-key query. Default 32. Changes at run time.
+    /// Most messages that a query by unique key finds. Default 32. Changes at run time.
     pub default_query_max_num: i32,
     /// Inert: messages go to the page cache at once. Default false.
     pub transient_store_pool_enable: bool,
