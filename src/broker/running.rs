@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::acl::{self, Acl};
+use super::address::{self, Choice, Told};
 use super::consumer_filter::ConsumerFilters;
 use super::consumer_offset::ConsumerOffsets;
 use super::consumers::Consumers;
@@ -29,7 +30,7 @@ use super::subscription_group::SubscriptionGroups;
 use super::topic_config::{BuiltIn, TopicTable};
 use super::transaction::Transactions;
 use super::watched::Watch;
-use super::{Broker, Notes, REGISTER_WAIT, address};
+use super::{Broker, Notes, REGISTER_WAIT};
 use crate::clock::Clock;
 use crate::config::allowed_addrs::AllowedAddrs;
 use crate::config::broker::BrokerConfig;
@@ -83,11 +84,12 @@ pub struct Running {
     master: ha::Master,
     slave: Option<ha::Slave>,
     http: Option<http::Server>,
+    choice: Option<Choice>,
 }
 
 /// Loads the tables, opens the store, listens and registers.
 pub async fn start(mut configs: Configs) -> Result<Running, StartError> {
-    check(&mut configs)?;
+    let choice = check(&mut configs)?;
     let notes = Arc::new(Notes::default());
     let clock = Clock::system();
     let loading = {
@@ -101,7 +103,7 @@ pub async fn start(mut configs: Configs) -> Result<Running, StartError> {
     let (tls, tables) = loading.await??;
     let store = Arc::clone(&tables.store);
     match listen(configs, tls, tables, notes, clock).await {
-        Ok(running) => Ok(running),
+        Ok(running) => Ok(Running { choice, ..running }),
         Err(error) => {
             let _ = tokio::task::spawn_blocking(move || store.shutdown()).await;
             Err(error)
@@ -177,18 +179,21 @@ fn built_in(config: &BrokerConfig) -> BuiltIn {
     }
 }
 
-/// Fills in the addresses that the operator has not given.
-fn check(configs: &mut Configs) -> Result<(), StartError> {
+/// Fills in the addresses that the operator has not given, and says which one was chosen.
+fn check(configs: &mut Configs) -> Result<Option<Choice>, StartError> {
     let broker = &mut configs.broker;
+    let mut choice = None;
     if broker.broker_ip1.is_empty() {
-        let (chosen, others) = address::detect();
-        tracing::info!(%chosen, ?others, "brokerIP1 is not set: address chosen");
-        broker.broker_ip1 = chosen.to_string();
+        let chosen = choice.insert(address::detect(&broker.namesrv_addr));
+        if chosen.is_loopback() {
+            tracing::warn!("{chosen}");
+        }
+        broker.broker_ip1 = chosen.ip.to_string();
     }
     if broker.broker_ip2.is_empty() {
         broker.broker_ip2.clone_from(&broker.broker_ip1);
     }
-    port(&configs.server).map(|_| ())
+    port(&configs.server).map(|_| choice)
 }
 
 fn port(server: &NettyServerConfig) -> Result<u16, StartError> {
@@ -239,12 +244,25 @@ async fn listen(
         ha::Slave::start(Arc::clone(&broker.store), timing, following)
     });
     let mut jobs = jobs(&broker);
+    if !broker.registrar.name_servers().is_empty() {
+        jobs.spawn(address::look(told(&broker.config, addr.port(), vip_addr.port(), ha_port)));
+    }
     jobs.spawn(tls.server.keep_fresh());
     if let Some(client) = tls.client {
         jobs.spawn(client.keep_fresh());
     }
     tracing::info!(name = broker.config.broker_name, %addr, %vip_addr, "broker started");
-    Ok(Running { broker, addr, vip_addr, servers, jobs, master, slave, http })
+    Ok(Running { broker, addr, vip_addr, servers, jobs, master, slave, http, choice: None })
+}
+
+/// Where name servers and routes send others to.
+fn told(config: &BrokerConfig, port: u16, vip_port: u16, ha_port: u16) -> Vec<Told> {
+    let told = |key, ip: &str, port, whom| Told { key, ip: ip.to_owned(), port, whom };
+    vec![
+        told("brokerIP1", &config.broker_ip1, port, "clients"),
+        told("brokerIP1", &config.broker_ip1, vip_port, "clients that send over the VIP port"),
+        told("brokerIP2", &config.broker_ip2, ha_port, "slaves"),
+    ]
 }
 
 const HA_PORT: &str = "the replication port listenPort + 1 =";
@@ -555,6 +573,11 @@ impl Running {
     /// The state, for a program that runs more than a broker.
     pub fn broker(&self) -> &Arc<Broker> {
         &self.broker
+    }
+
+    /// The address that clients are told, where it was chosen for want of `brokerIP1`.
+    pub fn chosen_address(&self) -> Option<&Choice> {
+        self.choice.as_ref()
     }
 
     /// The main port.

@@ -109,7 +109,12 @@ pub fn run(args: &Args) -> ExitCode {
     let form = configs.serialize_type.name();
     server::run(
         broker::start(configs),
-        |running| server::announce(&boot_line(running, form)),
+        |running| {
+            server::announce(&boot_line(running, form));
+            if let Some(choice) = running.chosen_address() {
+                server::announce(&choice.to_string());
+            }
+        },
         Running::stop,
         |error| error.to_string(),
     )
