@@ -15,6 +15,7 @@
 //! | [`client`] | calls we make to others |
 //! | [`namesrv`] | the name server |
 //! | [`broker`] | the broker: state tables and request handlers over the store |
+//! | [`doctor`] | what is wrong with a cluster, and what to do |
 //! | [`example`] | the quickstart examples, on our own client |
 //! | [`bench`](mod@bench) | load and latency against any 4.x broker, from outside |
 
@@ -24,6 +25,7 @@ pub mod broker;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod example;
 pub mod filter;
 pub mod ha;

@@ -28,14 +28,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["client", "clock", "config", "filter", "ha", "http", "logging", "protocol", "remoting", "store"],
     ),
     ("admin", &["client", "protocol"]),
+    ("doctor", &["client", "logging", "protocol"]),
     ("example", &["client", "protocol"]),
     ("bench", &["client", "protocol", "remoting"]),
     // The program: src/main.rs and src/cli.
     (
         "main",
         &[
-            "admin", "bench", "broker", "client", "config", "example", "inspect", "logging", "namesrv",
-            "protocol", "remoting", "store",
+            "admin", "bench", "broker", "client", "config", "doctor", "example", "inspect", "logging",
+            "namesrv", "protocol", "remoting", "store",
         ],
     ),
 ];

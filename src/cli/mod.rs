@@ -43,6 +43,8 @@ enum Command {
     Shutdown(shutdown::Args),
     /// Look at a data directory without a broker, ours or Java's, and mend it
     Store(store::Args),
+    /// Say what is wrong with a cluster, and what to do: name servers, routes, brokers, ports, clocks, disks
+    Doctor(rocketmq::doctor::DoctorArgs),
     /// Load and latency against any 4.x broker
     Bench(rocketmq::bench::BenchArgs),
     /// The quickstart examples
@@ -71,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Standalone(args) => standalone::run(&args),
         Command::Shutdown(args) => shutdown::run(&args),
         Command::Store(args) => store::run(&args),
+        Command::Doctor(args) => rocketmq::doctor::run(&args),
         Command::Bench(args) => rocketmq::bench::run(args),
         Command::Example(args) => rocketmq::example::run(args),
         Command::Admin { arguments } => rocketmq::admin::run(&arguments),

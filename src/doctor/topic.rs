@@ -1,0 +1,128 @@
+//! A topic: which name servers know it, on which brokers it is, how many queues it has there, and what it allows.
+
+use std::collections::BTreeSet;
+
+use super::broker::Looked;
+use super::{Area, Check, Known};
+use crate::client::Calls;
+use crate::protocol::body::route::{MASTER_ID, QueueData, TopicRouteData};
+use crate::protocol::perm::perm2string;
+use crate::protocol::response_code::ResponseCode;
+
+pub async fn look(calls: &Calls, known: &[Known], brokers: &[Looked], topic: &str) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let mut route: Option<TopicRouteData> = None;
+    let mut without = Vec::new();
+    for Known { namesrv, .. } in known {
+        match calls.route_info(namesrv, topic).await {
+            Ok(found) => route = route.or(Some(found)),
+            Err(error) if error.code() == Some(ResponseCode::TopicNotExist.into()) => {
+                without.push(namesrv.as_str())
+            }
+            Err(error) => checks.push(Check::problem(
+                Area::Topic,
+                topic,
+                format!("name server {namesrv} does not say where it is: {error}"),
+                "see its namesrv.log",
+            )),
+        }
+    }
+    match route {
+        Some(route) => {
+            let differs = |namesrv: &&str| {
+                Check::problem(
+                    Area::Topic,
+                    topic,
+                    format!("name server {namesrv} does not know it, and another one does"),
+                    "its brokers must be registered with every name server: complete namesrvAddr in their files",
+                )
+            };
+            checks.extend(without.iter().map(differs));
+            checks.extend(queues(topic, &route, brokers));
+        }
+        None if !without.is_empty() => checks.push(missing(topic, brokers)),
+        None => {}
+    }
+    checks
+}
+
+fn missing(topic: &str, brokers: &[Looked]) -> Check {
+    let creates = |it: &&Looked| it.config.get("autoCreateTopicEnable").is_some_and(|value| value == "true");
+    let masters = || brokers.iter().filter(|it| it.found.id == MASTER_ID);
+    let create = format!("`mqadmin updateTopic -n … -c CLUSTER -t {topic}` creates it");
+    let (text, advice) = if masters().next().is_none() {
+        ("does not exist, and no master is registered".to_owned(), format!("start a master; then {create}"))
+    } else if let Some(broker) = masters().find(creates) {
+        let name = &broker.found.name;
+        (
+            format!(
+                "does not exist: consumers get `No route info` until the first message; {name} creates topics on a send"
+            ),
+            format!("send a message, or create it beforehand: {create}. Look for a typing error in the name"),
+        )
+    } else {
+        (
+            "does not exist, and no broker creates topics by itself (autoCreateTopicEnable=false): clients get `No route info`"
+                .to_owned(),
+            format!("{create}. Look for a typing error in the name, and at the name servers that the client asks"),
+        )
+    };
+    Check::problem(Area::Topic, topic, text, advice)
+}
+
+fn queues(topic: &str, route: &TopicRouteData, brokers: &[Looked]) -> Vec<Check> {
+    let mut checks: Vec<Check> =
+        route.queue_datas.iter().map(|queues| on_broker(topic, queues, route, brokers)).collect();
+    let change = format!("`mqadmin updateTopic -n … -c CLUSTER -t {topic} -p 6`");
+    if !route.queue_datas.iter().any(|it| it.is_writeable() && it.write_queue_nums > 0) {
+        let text =
+            "no broker lets anything be sent to it: producers fail with `No route info` or `Not found`";
+        checks.push(Check::problem(Area::Topic, topic, text, format!("{change} allows it")));
+    }
+    if !route.queue_datas.iter().any(|it| it.is_readable() && it.read_queue_nums > 0) {
+        let text = "no broker lets it be read: consumers get no queue";
+        checks.push(Check::problem(Area::Topic, topic, text, format!("{change} allows it")));
+    }
+    let has: BTreeSet<&str> = route.queue_datas.iter().map(|it| it.broker_name.as_str()).collect();
+    let masters = brokers.iter().filter(|it| it.found.id == MASTER_ID);
+    let not_on: Vec<&str> =
+        masters.map(|it| it.found.name.as_str()).filter(|name| !has.contains(name)).collect();
+    if !not_on.is_empty() {
+        let text = format!("is not on {}: all its load is the others'", not_on.join(", "));
+        checks.push(Check::ok(Area::Topic, topic, text));
+    }
+    checks
+}
+
+fn on_broker(topic: &str, queues: &QueueData, route: &TopicRouteData, brokers: &[Looked]) -> Check {
+    let QueueData { broker_name, read_queue_nums, write_queue_nums, perm, .. } = queues;
+    let text = format!(
+        "on {broker_name}: {write_queue_nums} queues to write, {read_queue_nums} to read, {}",
+        perm2string(*perm)
+    );
+    let data = route.broker_datas.iter().find(|data| data.broker_name == *broker_name);
+    if data.is_none_or(|data| data.master_addr().is_none()) {
+        let advice = format!("start the master of {broker_name}: nothing can be sent to its queues");
+        return Check::warning(Area::Topic, topic, format!("{text}; its master is not there"), advice);
+    }
+    let master = brokers.iter().find(|it| it.found.id == MASTER_ID && it.found.name == *broker_name);
+    let whole =
+        master.and_then(|it| it.config.get("brokerPermission")).and_then(|text| text.parse::<i32>().ok());
+    if !queues.is_writeable() || !queues.is_readable() {
+        let what = if queues.is_writeable() { "read" } else { "send to" };
+        let advice = match whole.filter(|whole| *whole & 6 != 6) {
+            Some(_) => format!("brokerPermission of {broker_name} takes it away: set it to 6"),
+            None => format!(
+                "if clients shall {what} it there: `mqadmin updateTopic -n … -b ADDRESS -t {topic} -p 6`; a write \
+                 permission that was wiped comes back when the broker is started again"
+            ),
+        };
+        return Check::warning(Area::Topic, topic, text, advice);
+    }
+    if read_queue_nums < write_queue_nums {
+        let text = format!("{text}: messages in the last queues are not consumed");
+        let advice = format!("`mqadmin updateTopic -n … -b ADDRESS -t {topic} -r {write_queue_nums}`");
+        return Check::warning(Area::Topic, topic, text, advice);
+    }
+    Check::ok(Area::Topic, topic, text)
+}
