@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod common;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::path::Path;
@@ -138,6 +140,54 @@ fn a_broker_is_known_while_its_connection_stands() {
     // The end of a connection is seen by its own task: other requests may still overtake it.
     while route(&mut client, "T").is_ok() {}
     assert!(topics(&mut client).is_empty());
+}
+
+#[test]
+fn a_missing_route_says_why_it_is_missing() {
+    let fixture = Fixture::new();
+    let (mut client, mut broker) = (fixture.connect(), fixture.connect());
+    let mut check = |counter: i64, topics: &[(&str, i32)], topic: &str, expected: &str| {
+        let mut body = body(counter, &[]);
+        let config =
+            |(topic, perm): &(&str, i32)| ((*topic).to_owned(), TopicConfig::new(topic, 4, 4, *perm));
+        body.topic_config_serialize_wrapper.topic_config_table = topics.iter().map(config).collect();
+        let json = compat::json::to_vec(&body).unwrap();
+        assert_eq!(call(&mut broker, RequestCode::RegisterBroker, &BROKER, &json).code, 0);
+        let (code, remark) = route(&mut client, topic).unwrap_err();
+        // The beginning is what 4.3.0 says, to the letter.
+        let stock = format!(
+            "No topic route info in name server for the topic: {topic}\n\
+             See http://rocketmq.apache.org/docs/faq/ for further details."
+        );
+        let why = remark.strip_prefix(&stock).unwrap_or_else(|| panic!("{remark}"));
+        assert_eq!(code, 17);
+        assert!(
+            why.starts_with("\n(brokers are registered, but none of them ") && why.contains(expected),
+            "{why}"
+        );
+    };
+    check(1, &[("U", 6)], "T", "none creates topics on a send (autoCreateTopicEnable=false)");
+    check(2, &[("U", 6)], "TBW102", "a 4.3.0 broker and a client of another version");
+    check(3, &[("TBW102", 7)], "T", "the first message that is sent to it creates it");
+    check(4, &[("TBW102", 4)], "T", "those that create topics on a send allow none: see brokerPermission");
+}
+
+/// Once for a topic, however often clients ask.
+#[test]
+fn a_missing_route_stands_in_the_log() {
+    let home = tempfile::tempdir().unwrap();
+    let args = |port: u16| vec!["namesrv".to_owned(), format!("listenPort={port}")];
+    let (mut program, port, _) = common::start_server(home.path(), args);
+    let mut client = common::connect(port);
+    for topic in ["T", "T", "T", "U"] {
+        assert_eq!(route(&mut client, topic).unwrap_err().0, 17);
+    }
+    assert_eq!(program.stop().code, Some(0));
+    let log = std::fs::read_to_string(home.path().join("logs/rocketmqlogs/namesrv.log")).unwrap();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("no route info of this topic: ")).collect();
+    assert_eq!(told.len(), 2, "{log}");
+    assert!(told[0].contains("no broker is registered") && told[0].contains("topic=T"), "{log}");
+    assert!(told[1].contains("topic=U"), "{log}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! register it, and a small table of keys and values. Routes live in memory only.
 
 pub mod kv_config;
+pub mod missing;
 mod processor;
 pub mod route_info;
 mod watched;
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use self::kv_config::KvConfig;
+use self::missing::Missing;
 use self::route_info::RouteInfo;
 use crate::clock::Clock;
 use crate::config::allowed_addrs::AllowedAddrs;
@@ -86,6 +88,7 @@ pub enum StartError {
 /// All that the handlers share.
 pub struct Namesrv {
     routes: RouteInfo,
+    missing: Missing,
     kv: KvConfig,
     clock: Clock,
     configs: Mutex<Configs>,
@@ -162,7 +165,13 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
     let options = ServerOptions { tls: Arc::clone(&tls), ..server_options(&configs) };
     let (http_port, http_addr) = (configs.namesrv.http_port, configs.namesrv.http_bind_addr.clone());
     let place = http::Place::of(&http_addr, http_port, configs.http_or_next);
-    let namesrv = Arc::new(Namesrv { routes: RouteInfo::default(), kv, clock, configs: Mutex::new(configs) });
+    let namesrv = Arc::new(Namesrv {
+        routes: RouteInfo::default(),
+        missing: Missing::default(),
+        kv,
+        clock,
+        configs: Mutex::new(configs),
+    });
     let router = processor::router(Arc::clone(&namesrv), allowed);
     let server = bound.serve(Arc::new(router), options).map_err(bind_failed)?;
     let watch = Arc::new(watched::Watch::new(&namesrv, server.addr(), server.counter()));

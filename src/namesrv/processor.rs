@@ -179,13 +179,13 @@ fn get_route_info(namesrv: &State, request: Request<GetRouteInfoRequestHeader>) 
     let topic = &request.header.topic;
     let Some(mut route) = namesrv.routes.route(topic) else {
         // Java's text, and behind it what the operator would ask next.
-        let reason = if namesrv.routes.has_brokers() {
-            "brokers are registered, but none of them has this topic"
-        } else {
-            "no broker is registered with this name server"
-        };
+        let why = namesrv.routes.why_missing(topic);
+        if let Some(requests) = namesrv.missing.note(topic, why, namesrv.clock.now_ms()) {
+            let remote = request.peer.remote();
+            tracing::warn!(topic, requests, %remote, "no route info of this topic: {why}");
+        }
         let remark =
-            format!("No topic route info in name server for the topic: {topic}{}\n({reason})", faq::SUFFIX);
+            format!("No topic route info in name server for the topic: {topic}{}\n({why})", faq::SUFFIX);
         return Err(Fault::new(ResponseCode::TopicNotExist, remark));
     };
     if namesrv.gives_order_conf() {

@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::missing::Why;
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::route::{BrokerData, ClusterInfo, QueueData, TopicRouteData};
 use crate::protocol::body::topic::{DataVersion, TopicConfig, TopicList};
+use crate::protocol::topic::{AUTO_CREATE_TOPIC_KEY_TOPIC, TBW102_TOPIC, is_default_topic};
 use crate::protocol::{perm, sys_flag};
 use crate::remoting::Peer;
 
@@ -151,9 +153,29 @@ impl RouteInfo {
         Some(TopicRouteData { broker_datas, filter_server_table, order_topic_conf: None, queue_datas })
     }
 
-    /// Whether any broker is registered, for the reason behind a missing route.
-    pub fn has_brokers(&self) -> bool {
-        !self.read().brokers.is_empty()
+    /// Why a topic has no route.
+    pub fn why_missing(&self, topic: &str) -> Why {
+        let tables = self.read();
+        if tables.brokers.is_empty() {
+            return Why::NoBroker;
+        }
+        if tables.brokers.values().all(|broker| broker.master_addr().is_none()) {
+            return Why::OnlySlaves;
+        }
+        if is_default_topic(topic) {
+            return Why::NoTemplate;
+        }
+        // What clients of one version or another ask for to create a topic.
+        let mut templates = [AUTO_CREATE_TOPIC_KEY_TOPIC, TBW102_TOPIC]
+            .into_iter()
+            .filter_map(|name| tables.topics.get(name))
+            .flatten()
+            .peekable();
+        if templates.peek().is_none() {
+            return Why::AutoCreateOff;
+        }
+        let creates = templates.any(|queue| perm::is_writeable(queue.perm) && perm::is_inherited(queue.perm));
+        if creates { Why::CreatedOnSend } else { Why::NoPermission }
     }
 
     /// All brokers and clusters.
@@ -401,7 +423,30 @@ mod tests {
         assert_eq!(route.broker_datas[0].broker_addrs.keys().collect::<Vec<_>>(), [&1]);
         routes.disconnected(&on_slave);
         assert!(routes.route("T").is_none() && names(&routes.all_topics()).is_empty());
-        assert!(routes.cluster_info().cluster_addr_table.is_empty() && !routes.has_brokers());
+        assert!(routes.cluster_info().cluster_addr_table.is_empty());
+        assert_eq!(routes.why_missing("T"), Why::NoBroker);
+    }
+
+    #[test]
+    fn what_a_missing_route_is_for_is_known() {
+        let routes = RouteInfo::default();
+        let peer = peer();
+        let mut counter = 0;
+        let mut check = |id: i64, topics: &[(&str, i32)], topic: &str, expected: Why| {
+            counter += 1;
+            let mut body = body(counter, &[]);
+            let config =
+                |(topic, perm): &(&str, i32)| ((*topic).to_owned(), TopicConfig::new(topic, 4, 4, *perm));
+            body.topic_config_serialize_wrapper.topic_config_table = topics.iter().map(config).collect();
+            routes.register(&broker("a", id), "", body, &peer, 0);
+            assert_eq!(routes.why_missing(topic), expected);
+        };
+        check(1, &[("TBW102", 7)], "T", Why::OnlySlaves);
+        check(0, &[("U", 6)], "T", Why::AutoCreateOff);
+        check(0, &[], "TBW102", Why::NoTemplate);
+        check(0, &[("TBW102", 7)], "T", Why::CreatedOnSend);
+        check(0, &[("TBW102", 4)], "T", Why::NoPermission);
+        check(0, &[("AUTO_CREATE_TOPIC_KEY", 7)], "T", Why::CreatedOnSend);
     }
 
     #[test]
