@@ -12,9 +12,10 @@ java_option() {
     -Drocketmq.home.dir=*) ROCKETMQ_HOME=${1#*=} ;;
     -Drocketmq.namesrv.addr=*) NAMESRV_ADDR=${1#*=} && export NAMESRV_ADDR ;;
     -Drocketmq.serialize.type=*) ROCKETMQ_SERIALIZE_TYPE=${1#*=} && export ROCKETMQ_SERIALIZE_TYPE ;;
-    -Dtls.*=*)
+    -Dtls.*=* | -Drocketmq.broker.diskSpace*=*)
         java_name=${1%%=*}
-        java_name=ROCKETMQ_$(printf %s "${java_name#-D}" | tr a-z A-Z | tr -c A-Z0-9 _)
+        java_name=${java_name#-D}
+        java_name=ROCKETMQ_$(printf %s "${java_name#rocketmq.}" | tr a-z A-Z | tr -c A-Z0-9 _)
         export "$java_name=${1#*=}"
         ;;
     -Duser.home=*) HOME=${1#*=} && export HOME ;;

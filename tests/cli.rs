@@ -85,6 +85,35 @@ fn settings_are_printed() {
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "printing leaves nothing behind");
 }
 
+/// Below the file, as in 4.3.0; what is a ratio there is percents here.
+#[test]
+fn system_properties_are_settings() {
+    let home = home();
+    let path = file(&home, "diskSpaceCleanForciblyRatio=80\n");
+    let properties = [
+        "-Drocketmq.namesrv.addr=10.0.0.9:9876",
+        "-Drocketmq.broker.diskSpaceWarningLevelRatio=0.95",
+        "-Drocketmq.broker.diskSpaceCleanForciblyRatio=0.9",
+        "-Drocketmq.serialize.type=ROCKETMQ",
+    ];
+    let outcome = run(home.path(), &[&["broker", "-p", "-c", &path], &properties[..]].concat());
+    let printed = settings(&outcome);
+    for (key, value) in [
+        ("namesrvAddr", "10.0.0.9:9876"),
+        ("diskSpaceWarningLevelRatio", "95"),
+        ("diskSpaceCleanForciblyRatio", "80"),
+    ] {
+        assert_eq!(printed.get(key), Some(&value), "{key}");
+    }
+    assert_eq!(outcome.err, [""; 0]);
+    let wrong = "-Drocketmq.broker.diskSpaceWarningLevelRatio=most";
+    let expected = "-Drocketmq.broker.diskSpaceWarningLevelRatio: diskSpaceWarningLevelRatio=most: \
+                    is not a whole number of 32 bits";
+    assert_eq!(refusal(FAILED, run(home.path(), &["broker", wrong])), expected);
+    let expected = "-Drocketmq.serialize.type=XML is neither JSON nor ROCKETMQ";
+    assert_eq!(refusal(FAILED, run(home.path(), &["namesrv", "-Drocketmq.serialize.type=XML"])), expected);
+}
+
 /// Java's default would be kept, and its `true ` be false.
 #[test]
 fn blanks_behind_values_do_not_count() {

@@ -11,7 +11,7 @@ use rocketmq::config::broker::BrokerConfig;
 use rocketmq::config::namesrv::NamesrvConfig;
 use rocketmq::config::remoting::{NettyClientConfig, NettyServerConfig};
 use rocketmq::config::store::MessageStoreConfig;
-use rocketmq::config::{Section, Settings, load};
+use rocketmq::config::{Origin, PROPERTIES as SETTINGS, Property, Section, Settings, load};
 use rocketmq::remoting::tls::TlsSettings;
 
 /// Their defaults depend on the machine, or on the server: the page has the words of the documentation.
@@ -153,6 +153,12 @@ fn page() -> String {
     tables::<NettyClientConfig>(&mut page, remoting);
     page.push_str(ENVIRONMENT);
     page.push_str(PROPERTIES);
+    for property in SETTINGS {
+        let Property { name, variable, .. } = property;
+        let key = property.entry("", Origin::Default).key;
+        let note = if key.ends_with("Ratio") { "; 0.9 is 90 there" } else { "" };
+        writeln!(page, "| `-D{name}` | `{variable}` | the key `{key}`{note} |").unwrap();
+    }
     for name in TlsSettings::names() {
         let variable = format!("ROCKETMQ_{}", name.replace('.', "_").to_ascii_uppercase());
         writeln!(page, "| `-D{name}` | `{variable}` | [SECURITY.md](SECURITY.md) |").unwrap();
@@ -168,7 +174,7 @@ const HEAD: &str = "\
 Every key of 4.3.0 is accepted, with its meaning or, named as such, without effect; some keys are ours. Settings come from,
 the later over the earlier:
 
-1. the environment (`NAMESRV_ADDR`, `ROCKETMQ_HOME`);
+1. the environment (`NAMESRV_ADDR`, `ROCKETMQ_HOME`) and system properties (`-D`);
 2. the properties file of `-c`, one `key=value` a line. `#` begins a comment at the beginning of a line only;
 3. `key=value` arguments, as in `mqbroker -c broker.conf brokerName=b`;
 4. options, as `-n`.
@@ -194,6 +200,7 @@ const ENVIRONMENT: &str = "
 | `ROCKETMQ_HOME` | servers, scripts | `rocketmqHome`: where `conf/plain_acl.yml` is; the scripts set it |
 | `ROCKETMQ_LOG` | servers | level of the log: error, warn, info (default), debug, trace, or `info,rocketmq::store=debug` |
 | `ROCKETMQ_LOG_DIR` | servers | folder of the log files; default `~/logs/rocketmqlogs` |
+| `ROCKETMQ_LOG_FORMAT` | servers | what a line of the log files looks like: text (default) or json; also `--log-format` |
 | `ROCKETMQ_SERIALIZE_TYPE` | servers | header form of what is sent: JSON (default) or ROCKETMQ |
 | `ROCKETMQ_BIN` | scripts | the program that they start |
 | `RMQ_NUMA_NODE` | scripts | NUMA node of a broker |
@@ -205,16 +212,13 @@ const ENVIRONMENT: &str = "
 const PROPERTIES: &str = "
 ## System properties
 
-The programs take those of TLS as `-Dkey=value`, the scripts all of them, there and in `JAVA_OPT` and `JAVA_OPT_EXT`.
+Servers take them as `-Dkey=value`, and the scripts also in `JAVA_OPT` and `JAVA_OPT_EXT`. A variable that says the same counts
+less; the file of `-c` counts more.
 
-| property | variable | what it does |
+| property | variable | what it is |
 |---|---|---|
-| `-Drocketmq.namesrv.addr` | `NAMESRV_ADDR` | as above; scripts |
-| `-Drocketmq.home.dir` | `ROCKETMQ_HOME` | as above; scripts |
-| `-Drocketmq.serialize.type` | `ROCKETMQ_SERIALIZE_TYPE` | as above; scripts |
-| `-Duser.home` | `HOME` | the home; scripts |
-| `-Drocketmq.broker.diskSpaceWarningLevelRatio` | none | not read: the key `diskSpaceWarningLevelRatio`, in % |
-| `-Drocketmq.broker.diskSpaceCleanForciblyRatio` | none | not read: the key `diskSpaceCleanForciblyRatio`, in % |
+| `-Duser.home` | `HOME` | the home; scripts only |
+| `-Drocketmq.serialize.type` | `ROCKETMQ_SERIALIZE_TYPE` | as above |
 ";
 
 #[test]

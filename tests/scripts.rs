@@ -135,6 +135,17 @@ fn properties_of_tls_reach_the_program() {
 }
 
 #[test]
+fn the_disks_ratios_reach_the_program() {
+    let home = Home::new();
+    home.program("bin/rocketmq");
+    let args =
+        ["-Drocketmq.broker.diskSpaceWarningLevelRatio=0.95", "org.apache.rocketmq.broker.BrokerStartup"];
+    let output = home.run(Path::new("/"), home.path("bin/runbroker.sh"), &args, &[]);
+    let told = output.lines().find(|line| line.starts_with("ROCKETMQ_BROKER"));
+    assert_eq!(told, Some("ROCKETMQ_BROKER_DISKSPACEWARNINGLEVELRATIO=0.95"));
+}
+
+#[test]
 fn the_program_is_found_in_a_release_before_a_checkout_and_release_before_debug() {
     let home = Home::new();
     let script = home.path("bin/mqnamesrv");

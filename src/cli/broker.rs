@@ -77,7 +77,13 @@ pub fn run(args: &Args) -> ExitCode {
     };
     configs.client.use_tls = configs.tls.is_asked_of_brokers();
     let file = args.config_file.as_deref();
-    let mut loaded = match settings::load(&mut sections(&mut configs), file, &args.words, &args.options()) {
+    let mut loaded = match settings::load(
+        &mut sections(&mut configs),
+        &args.properties,
+        file,
+        &args.words,
+        &args.options(),
+    ) {
         Ok(loaded) => loaded,
         Err(error) => return fail(EXIT_FAILED, error),
     };
@@ -97,7 +103,7 @@ pub fn run(args: &Args) -> ExitCode {
         say(config::dump_important(&sections));
         return ExitCode::SUCCESS;
     }
-    configs.serialize_type = match settings::serialize_type() {
+    configs.serialize_type = match args.properties.serialize_type() {
         Ok(form) => form,
         Err(error) => return fail(EXIT_FAILED, error),
     };
@@ -128,7 +134,7 @@ fn check_config(args: &Args) -> ExitCode {
         configs.tls = tls;
     }
     configs.client.use_tls = configs.tls.is_asked_of_brokers();
-    let entries = report.entries(args.config_file.as_deref(), &args.words, args.options());
+    let entries = report.entries(&args.properties, args.config_file.as_deref(), &args.words, args.options());
     let mut loaded = settings::Loaded::of(&mut sections(&mut configs), entries);
     for (key, kind) in broker::problems(&configs) {
         loaded.add(key, kind);
@@ -137,7 +143,7 @@ fn check_config(args: &Args) -> ExitCode {
         loaded.add(key, ProblemKind::BadValue(reason));
     }
     report.add(&loaded);
-    report.environment(&configs.tls);
+    report.environment(&args.properties, &configs.tls);
     report.print(&args.check)
 }
 

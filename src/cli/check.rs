@@ -111,8 +111,14 @@ impl Report {
     }
 
     /// All settings that can be read, in order of precedence.
-    pub fn entries(&mut self, file: Option<&Path>, words: &[String], options: Vec<Entry>) -> Vec<Entry> {
-        let mut entries = settings::environment();
+    pub fn entries(
+        &mut self,
+        properties: &settings::Properties,
+        file: Option<&Path>,
+        words: &[String],
+        options: Vec<Entry>,
+    ) -> Vec<Entry> {
+        let mut entries = settings::environment(properties);
         if let Some(path) = file {
             entries.extend(self.value(&path.display().to_string(), settings::file(path)).unwrap_or_default());
         }
@@ -132,8 +138,8 @@ impl Report {
     }
 
     /// What a start takes from elsewhere: the form of headers, and the files of TLS.
-    pub fn environment(&mut self, tls: &TlsSettings) {
-        self.value("environment variable ROCKETMQ_SERIALIZE_TYPE", settings::serialize_type());
+    pub fn environment(&mut self, properties: &settings::Properties, tls: &TlsSettings) {
+        self.value("header form", properties.serialize_type());
         self.value("TLS", ServerTls::open(tls));
     }
 

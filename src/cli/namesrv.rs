@@ -37,10 +37,11 @@ pub fn run(args: &Args) -> ExitCode {
     }
     let mut configs = Configs { file: args.config_file.clone(), ..Configs::default() };
     let sections: &mut [&mut dyn config::Settings] = &mut [&mut configs.namesrv, &mut configs.server];
-    let loaded = match settings::load(sections, args.config_file.as_deref(), &args.words, &[]) {
-        Ok(loaded) => loaded,
-        Err(error) => return fail(EXIT_FAILED, error),
-    };
+    let loaded =
+        match settings::load(sections, &args.properties, args.config_file.as_deref(), &args.words, &[]) {
+            Ok(loaded) => loaded,
+            Err(error) => return fail(EXIT_FAILED, error),
+        };
     if let Some(file) = &args.config_file {
         configs.namesrv.config_store_path = file.display().to_string();
         say(format_args!("load config properties file OK, {}\n", file.display()));
@@ -54,7 +55,7 @@ pub fn run(args: &Args) -> ExitCode {
         Ok(tls) => tls,
         Err(error) => return fail(EXIT_FAILED, error),
     };
-    configs.serialize_type = match settings::serialize_type() {
+    configs.serialize_type = match args.properties.serialize_type() {
         Ok(form) => form,
         Err(error) => return fail(EXIT_FAILED, error),
     };
@@ -79,9 +80,9 @@ fn check_config(args: &Args) -> ExitCode {
     if let Some(tls) = report.value("command line", args.properties.tls()) {
         configs.tls = tls;
     }
-    let entries = report.entries(args.config_file.as_deref(), &args.words, Vec::new());
+    let entries = report.entries(&args.properties, args.config_file.as_deref(), &args.words, Vec::new());
     let sections: &mut [&mut dyn config::Settings] = &mut [&mut configs.namesrv, &mut configs.server];
     report.add(&settings::Loaded::of(sections, entries));
-    report.environment(&configs.tls);
+    report.environment(&args.properties, &configs.tls);
     report.print(&args.check)
 }

@@ -1,8 +1,9 @@
-//! Where settings come from: the environment, the file of `-c`, `key=value` words, options; the later wins.
+//! Where settings come from: the environment, system properties, the file of `-c`, `key=value` words, options; the later
+//! wins.
 
 use std::path::Path;
 
-use rocketmq::config::{self, Entry, Problem, ProblemKind, Settings};
+use rocketmq::config::{self, Entry, Origin, Problem, ProblemKind, Settings};
 use rocketmq::remoting::SerializeType;
 use rocketmq::remoting::tls::TlsSettings;
 use rocketmq::strmap::StrMap;
@@ -19,11 +20,12 @@ pub struct Loaded {
 /// Puts all settings into their sections; an error where one of them must stop the start.
 pub fn load(
     sections: &mut [&mut dyn Settings],
+    properties: &Properties,
     file: Option<&Path>,
     words: &[String],
     options: &[Entry],
 ) -> Result<Loaded, String> {
-    let mut entries = environment();
+    let mut entries = environment(properties);
     if let Some(path) = file {
         entries.extend(self::file(path)?);
     }
@@ -34,9 +36,11 @@ pub fn load(
     apply(sections, entries)
 }
 
-/// Settings of the environment.
-pub fn environment() -> Vec<Entry> {
-    config::environment_entries(|name| std::env::var(name).ok())
+/// Settings of the environment, and over them system properties.
+pub fn environment(properties: &Properties) -> Vec<Entry> {
+    let mut entries = config::environment_entries(|name| std::env::var(name).ok());
+    entries.extend(properties.entries());
+    entries
 }
 
 /// Settings of a properties file.
@@ -104,32 +108,54 @@ impl Loaded {
 /// A JVM's system properties.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Properties {
-    /// A system property of 4.3.0: those of TLS, as in -Dtls.server.mode=enforcing
+    /// A system property of 4.3.0, as in -Dtls.server.mode=enforcing; docs/configuration.md has them all
     #[arg(short = 'D', value_name = "KEY=VALUE")]
     properties: Vec<String>,
 }
 
+const SERIALIZE_TYPE: &str = "rocketmq.serialize.type";
+
 impl Properties {
-    /// Those of TLS, over what the environment says (`ROCKETMQ_TLS_SERVER_MODE` and so on).
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.properties.iter().map(|property| property.split_once('=').unwrap_or((property, "")))
+    }
+
+    /// Those of TLS, over what the environment says (`ROCKETMQ_TLS_SERVER_MODE` and so on). An error where one of all
+    /// is no property at all.
     pub fn tls(&self) -> Result<TlsSettings, String> {
         let mut tls = TlsSettings::of_environment(|name| std::env::var(name).ok());
-        for property in &self.properties {
-            let (key, value) = property.split_once('=').unwrap_or((property, ""));
-            if !tls.set(key, value) {
-                let known: Vec<&str> = TlsSettings::names().collect();
-                return Err(format!("-D{property}: there are {}", known.join(", ")));
+        let others: Vec<&str> =
+            config::PROPERTIES.iter().map(|property| property.name).chain([SERIALIZE_TYPE]).collect();
+        for (key, value) in self.pairs() {
+            if !tls.set(key, value) && !others.contains(&key) {
+                let known: Vec<&str> = others.iter().copied().chain(TlsSettings::names()).collect();
+                return Err(format!("-D{key}={value}: there are {}", known.join(", ")));
             }
         }
         Ok(tls)
     }
-}
 
-/// The header form of what we send, from `ROCKETMQ_SERIALIZE_TYPE`, to which the scripts translate
-/// `-Drocketmq.serialize.type`.
-pub fn serialize_type() -> Result<SerializeType, String> {
-    match std::env::var("ROCKETMQ_SERIALIZE_TYPE") {
-        Err(_) => Ok(SerializeType::Json),
-        Ok(name) => SerializeType::of_name(name.trim())
-            .ok_or_else(|| format!("ROCKETMQ_SERIALIZE_TYPE={name} is neither JSON nor ROCKETMQ")),
+    /// Those that are settings.
+    pub fn entries(&self) -> Vec<Entry> {
+        let entry = |(key, value): (&str, &str)| {
+            let property = config::PROPERTIES.iter().find(|property| property.name == key)?;
+            Some(property.entry(value, Origin::Property(property.name)))
+        };
+        self.pairs().filter_map(entry).collect()
+    }
+
+    /// The header form of what we send, from `rocketmq.serialize.type` or `ROCKETMQ_SERIALIZE_TYPE`, to which the
+    /// scripts translate it.
+    pub fn serialize_type(&self) -> Result<SerializeType, String> {
+        let given = self.pairs().filter(|(key, _)| *key == SERIALIZE_TYPE).last();
+        let (place, name) = match given {
+            Some((_, name)) => (format!("-D{SERIALIZE_TYPE}"), name.to_owned()),
+            None => match std::env::var("ROCKETMQ_SERIALIZE_TYPE") {
+                Err(_) => return Ok(SerializeType::Json),
+                Ok(name) => ("ROCKETMQ_SERIALIZE_TYPE".to_owned(), name),
+            },
+        };
+        SerializeType::of_name(name.trim())
+            .ok_or_else(|| format!("{place}={name} is neither JSON nor ROCKETMQ"))
     }
 }

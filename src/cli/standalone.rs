@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use rocketmq::config::Entry;
 use rocketmq::logging::{LogOptions, ServerKind};
 use rocketmq::{broker, namesrv};
 
@@ -86,7 +85,7 @@ fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs, settings::
     let ip = args.advertise.unwrap_or(Ipv4Addr::LOCALHOST);
     let bind_ip =
         IpAddr::V4(if args.advertise.is_some() { Ipv4Addr::UNSPECIFIED } else { Ipv4Addr::LOCALHOST });
-    let serialize_type = settings::serialize_type()?;
+    let serialize_type = args.properties.serialize_type()?;
     let mut names = namesrv::Configs { bind_ip, serialize_type, ..namesrv::Configs::default() };
     names.server.listen_port = args.port.into();
     names.namesrv.kv_config_path = text(data.join("namesrv/kvConfig.json"));
@@ -101,8 +100,10 @@ fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs, settings::
     configs.client.use_tls = configs.tls.is_asked_of_brokers();
     names.tls = configs.tls.clone();
     let broker::Configs { broker, server, client, store, .. } = &mut configs;
-    let words: Result<Vec<Entry>, String> = args.words.iter().map(|word| settings::word(word)).collect();
-    let words = words?;
+    let mut words = args.properties.entries();
+    for word in &args.words {
+        words.push(settings::word(word)?);
+    }
     // Whoever names a port means that one.
     let is_http_given = words.iter().any(|word| word.key == "httpPort");
     let mut loaded = settings::apply(&mut [broker, server, client, store], words)?;
@@ -124,7 +125,7 @@ fn check_config(args: &Args) -> ExitCode {
             loaded.add(key, kind);
         }
         report.add(&loaded);
-        report.environment(&configs.tls);
+        report.environment(&args.properties, &configs.tls);
     }
     report.print(&args.check)
 }

@@ -134,6 +134,8 @@ impl<T: Section> Settings for T {
 pub enum Origin {
     /// A variable of the environment.
     Environment(&'static str),
+    /// A system property of 4.3.0, given as `-Dname=value`.
+    Property(&'static str),
     /// A line of a properties file, from 1.
     File(Arc<str>, usize),
     /// An argument of the command line.
@@ -158,6 +160,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Environment(name) => write!(f, "environment variable {name}"),
+            Origin::Property(name) => write!(f, "-D{name}"),
             Origin::File(path, line) => write!(f, "{path}:{line}"),
             Origin::Argument => f.write_str("command line"),
             Origin::Request => f.write_str("request"),
@@ -201,11 +204,52 @@ pub fn file_entries(path: &str, text: &str) -> Vec<Entry> {
     properties.iter().map(entry).collect()
 }
 
+/// A system property of 4.3.0 that is a setting here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Property {
+    pub name: &'static str,
+    /// The variable that says the same. 4.3.0 has the first two; to the others the scripts translate.
+    pub variable: &'static str,
+    key: &'static str,
+    /// Java has 0.9 where the key has 90.
+    is_ratio: bool,
+}
+
+/// All of them.
+pub const PROPERTIES: [Property; 4] = [
+    Property { name: "rocketmq.home.dir", variable: "ROCKETMQ_HOME", key: "rocketmqHome", is_ratio: false },
+    Property { name: "rocketmq.namesrv.addr", variable: "NAMESRV_ADDR", key: "namesrvAddr", is_ratio: false },
+    Property {
+        name: "rocketmq.broker.diskSpaceWarningLevelRatio",
+        variable: "ROCKETMQ_BROKER_DISKSPACEWARNINGLEVELRATIO",
+        key: "diskSpaceWarningLevelRatio",
+        is_ratio: true,
+    },
+    Property {
+        name: "rocketmq.broker.diskSpaceCleanForciblyRatio",
+        variable: "ROCKETMQ_BROKER_DISKSPACECLEANFORCIBLYRATIO",
+        key: "diskSpaceCleanForciblyRatio",
+        is_ratio: true,
+    },
+];
+
+impl Property {
+    /// The setting that it is.
+    pub fn entry(&self, value: &str, origin: Origin) -> Entry {
+        let ratio =
+            value.trim().parse::<f64>().ok().filter(|ratio| self.is_ratio && (0.0..=1.0).contains(ratio));
+        let percent = ratio.map(|ratio| (ratio * 100.0).round().to_string());
+        Entry::new(self.key, percent.as_deref().unwrap_or(value), origin)
+    }
+}
+
 /// The settings that Java takes from the environment, read through `variable`.
 pub fn environment_entries(variable: impl Fn(&str) -> Option<String>) -> Vec<Entry> {
-    let known = [("ROCKETMQ_HOME", "rocketmqHome"), ("NAMESRV_ADDR", "namesrvAddr")];
-    let entry = |(name, key)| Some(Entry::new(key, &variable(name)?, Origin::Environment(name)));
-    known.into_iter().filter_map(entry).collect()
+    let entry = |property: &Property| {
+        let value = variable(property.variable)?;
+        Some(property.entry(&value, Origin::Environment(property.variable)))
+    };
+    PROPERTIES.iter().filter_map(entry).collect()
 }
 
 /// Puts settings into the sections that know their keys, the later over the earlier, and tells what was odd.
@@ -219,7 +263,7 @@ pub fn load(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Vec<Proble
         let mut tell = |kind| problems.push(Problem::new(entry.clone(), kind, &defaults));
         problem::look(entry).into_iter().for_each(&mut tell);
         // Every Java program of the machine has the environment's, and none of them here alone.
-        let is_for_all = matches!(entry.origin, Origin::Environment(_));
+        let is_for_all = matches!(entry.origin, Origin::Environment(_) | Origin::Property(_));
         let mut known = false;
         for section in sections.iter_mut().filter(|section| section.keys().contains(&entry.key.as_str())) {
             known = true;

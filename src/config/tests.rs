@@ -122,6 +122,21 @@ fn a_setting_of_a_more_important_place_is_no_repetition() {
 }
 
 #[test]
+fn javas_ratios_are_percents_here() {
+    let check = |value: &str, expected: &str| {
+        let name = "rocketmq.broker.diskSpaceWarningLevelRatio";
+        let property = PROPERTIES.iter().find(|property| property.name == name).unwrap();
+        let entry = property.entry(value, Origin::Property(property.name));
+        assert_eq!((entry.key.as_str(), entry.value.as_str()), ("diskSpaceWarningLevelRatio", expected));
+    };
+    check("0.95", "95");
+    check(" 0.9 ", "90");
+    check("1", "100");
+    check("90", "90");
+    check("x", "x");
+}
+
+#[test]
 fn the_later_wins() {
     let mut config = broker();
     let mut entries = environment_entries(|name| (name == "NAMESRV_ADDR").then(|| "a:1".to_owned()));
