@@ -9,7 +9,35 @@ use crate::protocol::body::route::{MASTER_ID, QueueData, TopicRouteData};
 use crate::protocol::perm::perm2string;
 use crate::protocol::response_code::ResponseCode;
 
+/// Commands for the operator to copy.
+struct Commands<'a> {
+    topic: &'a str,
+    namesrv: &'a str,
+    cluster: &'a str,
+}
+
+impl<'a> Commands<'a> {
+    fn new(known: &'a [Known], topic: &'a str) -> Commands<'a> {
+        let clusters: BTreeSet<&str> =
+            known.iter().flat_map(|known| known.info.cluster_addr_table.keys()).map(String::as_str).collect();
+        let cluster = if clusters.len() == 1 { clusters.first().copied() } else { None };
+        let namesrv = known.first().map_or("HOST:PORT", |known| known.namesrv.as_str());
+        Commands { topic, namesrv, cluster: cluster.unwrap_or("CLUSTER") }
+    }
+
+    fn on_cluster(&self, more: &str) -> String {
+        let Commands { topic, namesrv, cluster } = self;
+        format!("`mqadmin updateTopic -n {namesrv} -c {cluster} -t {topic}{more}`")
+    }
+
+    fn on_broker(&self, addr: &str, more: &str) -> String {
+        let Commands { topic, namesrv, .. } = self;
+        format!("`mqadmin updateTopic -n {namesrv} -b {addr} -t {topic}{more}`")
+    }
+}
+
 pub async fn look(calls: &Calls, known: &[Known], brokers: &[Looked], topic: &str) -> Vec<Check> {
+    let commands = Commands::new(known, topic);
     let mut checks = Vec::new();
     let mut route: Option<TopicRouteData> = None;
     let mut without = Vec::new();
@@ -38,18 +66,19 @@ pub async fn look(calls: &Calls, known: &[Known], brokers: &[Looked], topic: &st
                 )
             };
             checks.extend(without.iter().map(differs));
-            checks.extend(queues(topic, &route, brokers));
+            checks.extend(queues(&commands, &route, brokers));
         }
-        None if !without.is_empty() => checks.push(missing(topic, brokers)),
+        None if !without.is_empty() => checks.push(missing(&commands, brokers)),
         None => {}
     }
     checks
 }
 
-fn missing(topic: &str, brokers: &[Looked]) -> Check {
+fn missing(commands: &Commands<'_>, brokers: &[Looked]) -> Check {
+    let topic = commands.topic;
     let creates = |it: &&Looked| it.config.get("autoCreateTopicEnable").is_some_and(|value| value == "true");
     let masters = || brokers.iter().filter(|it| it.found.id == MASTER_ID);
-    let create = format!("`mqadmin updateTopic -n … -c CLUSTER -t {topic}` creates it");
+    let create = format!("{} creates it", commands.on_cluster(""));
     let (text, advice) = if masters().next().is_none() {
         ("does not exist, and no master is registered".to_owned(), format!("start a master; then {create}"))
     } else if let Some(broker) = masters().find(creates) {
@@ -70,10 +99,14 @@ fn missing(topic: &str, brokers: &[Looked]) -> Check {
     Check::problem(Area::Topic, topic, text, advice)
 }
 
-fn queues(topic: &str, route: &TopicRouteData, brokers: &[Looked]) -> Vec<Check> {
+fn queues(commands: &Commands<'_>, route: &TopicRouteData, brokers: &[Looked]) -> Vec<Check> {
+    let topic = commands.topic;
     let mut checks: Vec<Check> =
-        route.queue_datas.iter().map(|queues| on_broker(topic, queues, route, brokers)).collect();
-    let change = format!("`mqadmin updateTopic -n … -c CLUSTER -t {topic} -p 6`");
+        route.queue_datas.iter().map(|queues| on_broker(commands, queues, route, brokers)).collect();
+    // What is not named goes back to its default.
+    let most = |nums: fn(&QueueData) -> i32| route.queue_datas.iter().map(nums).max().unwrap_or(0).max(1);
+    let (read, write) = (most(|it| it.read_queue_nums), most(|it| it.write_queue_nums));
+    let change = commands.on_cluster(&format!(" -r {read} -w {write} -p 6"));
     if !route.queue_datas.iter().any(|it| it.is_writeable() && it.write_queue_nums > 0) {
         let text =
             "no broker lets anything be sent to it: producers fail with `No route info` or `Not found`";
@@ -94,17 +127,23 @@ fn queues(topic: &str, route: &TopicRouteData, brokers: &[Looked]) -> Vec<Check>
     checks
 }
 
-fn on_broker(topic: &str, queues: &QueueData, route: &TopicRouteData, brokers: &[Looked]) -> Check {
+fn on_broker(
+    commands: &Commands<'_>,
+    queues: &QueueData,
+    route: &TopicRouteData,
+    brokers: &[Looked],
+) -> Check {
     let QueueData { broker_name, read_queue_nums, write_queue_nums, perm, .. } = queues;
     let text = format!(
         "on {broker_name}: {write_queue_nums} queues to write, {read_queue_nums} to read, {}",
         perm2string(*perm)
     );
+    let topic = commands.topic;
     let data = route.broker_datas.iter().find(|data| data.broker_name == *broker_name);
-    if data.is_none_or(|data| data.master_addr().is_none()) {
+    let Some(addr) = data.and_then(|data| data.master_addr()) else {
         let advice = format!("start the master of {broker_name}: nothing can be sent to its queues");
         return Check::warning(Area::Topic, topic, format!("{text}; its master is not there"), advice);
-    }
+    };
     let master = brokers.iter().find(|it| it.found.id == MASTER_ID && it.found.name == *broker_name);
     let whole =
         master.and_then(|it| it.config.get("brokerPermission")).and_then(|text| text.parse::<i32>().ok());
@@ -113,15 +152,17 @@ fn on_broker(topic: &str, queues: &QueueData, route: &TopicRouteData, brokers: &
         let advice = match whole.filter(|whole| *whole & 6 != 6) {
             Some(_) => format!("brokerPermission of {broker_name} takes it away: set it to 6"),
             None => format!(
-                "if clients shall {what} it there: `mqadmin updateTopic -n … -b ADDRESS -t {topic} -p 6`; a write \
-                 permission that was wiped comes back when the broker is started again"
+                "if clients shall {what} it there: {}; a write permission that was wiped comes back when the broker is \
+                 started again",
+                commands.on_broker(addr, &format!(" -r {read_queue_nums} -w {write_queue_nums} -p 6"))
             ),
         };
         return Check::warning(Area::Topic, topic, text, advice);
     }
     if read_queue_nums < write_queue_nums {
         let text = format!("{text}: messages in the last queues are not consumed");
-        let advice = format!("`mqadmin updateTopic -n … -b ADDRESS -t {topic} -r {write_queue_nums}`");
+        let more = format!(" -r {write_queue_nums} -w {write_queue_nums} -p {perm}");
+        let advice = commands.on_broker(addr, &more);
         return Check::warning(Area::Topic, topic, text, advice);
     }
     Check::ok(Area::Topic, topic, text)
