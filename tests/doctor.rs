@@ -80,7 +80,7 @@ fn register(namesrv: &str, name: &str, id: &str, addr: &str, topics: &[(&str, i3
 
 #[test]
 fn a_cluster_that_is_well() {
-    let server = Server::with_topic("4");
+    let mut server = Server::with_topic("4");
     let empty = Found::by(server.home.path(), &server.namesrv, &[]);
     assert_eq!((empty.code, &empty.report["warnings"]), (Some(0), &json!(0)), "{}", empty.report);
     server.send("m", &[]);
@@ -110,6 +110,12 @@ fn a_cluster_that_is_well() {
     assert_eq!(outcome.code, Some(0));
     assert!(outcome.out[0].starts_with("name server  127.0.0.1:"), "{outcome:?}");
     assert!(outcome.out.last().unwrap().starts_with("no problems, "), "{outcome:?}");
+
+    // Whoever only looks whether a port can be connected to is no slave that is refused.
+    server.stop();
+    let log = server.home.path().join("logs/rocketmqlogs/store.log");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(!log.contains("slave refused") && !log.contains("slave disconnected"), "{log}");
 }
 
 #[test]

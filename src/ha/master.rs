@@ -125,10 +125,15 @@ async fn serve(
     timing: Timing,
     peers: &dyn Peers,
 ) -> Result<(), Ended> {
-    peers.may_follow(remote.ip().to_canonical()).await.map_err(Ended::NotAllowed)?;
+    if let Err(reason) = peers.may_follow(remote.ip().to_canonical()).await {
+        return if only_tried(&stream).await { Ok(()) } else { Err(Ended::NotAllowed(reason)) };
+    }
     stream.set_nodelay(true)?;
     let (mut reader, writer) = stream.into_split();
-    let wish = Reports::default().next(&mut reader, timing.housekeeping).await?;
+    let wish = match Reports::default().next(&mut reader, timing.housekeeping).await {
+        Err(Ended::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+        wish => wish?,
+    };
     let from = start_of(store, wish)?;
     tracing::info!(%remote, wish, from, "slave follows");
     let following = store.replicas().follow(remote.to_string(), wish);
@@ -148,6 +153,13 @@ async fn serve(
         ended = listen => ended,
         ended = send(writer, store, from, timing, &following) => ended,
     }
+}
+
+/// Whether a peer has hung up without a word: it is no slave, but looks whether the port can be connected to.
+async fn only_tried(stream: &TcpStream) -> bool {
+    const HANGS_UP_WITHIN: Duration = Duration::from_millis(200);
+    let looked = timeout_at(Instant::now() + HANGS_UP_WITHIN, stream.peek(&mut [0])).await;
+    matches!(looked, Ok(Ok(0)))
 }
 
 /// Where a slave that has `wish` bytes is sent on. One without any gets the last file only, as in Java.
