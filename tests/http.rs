@@ -16,6 +16,7 @@ use rocketmq::http::overview::Overview;
 use rocketmq::http::{Limits, Place, Server, Watched};
 use rocketmq::namesrv;
 use rocketmq::protocol::request_code::RequestCode;
+use rocketmq::remoting::Command;
 use serde_json::Value;
 
 use self::common::broker::{Client, Fixture, NameServer};
@@ -68,6 +69,10 @@ fn get(addr: SocketAddr, path: &str) -> (u16, String, String) {
 
 /// A send's code.
 fn send(client: &mut Client, topic: &str, queue_id: i32, body: &str) -> i32 {
+    put(client, topic, queue_id, body).code
+}
+
+fn put(client: &mut Client, topic: &str, queue_id: i32, body: &str) -> Command {
     let queue_id = queue_id.to_string();
     // Java's short names of the fields.
     let fields = [
@@ -84,7 +89,7 @@ fn send(client: &mut Client, topic: &str, queue_id: i32, body: &str) -> i32 {
         ("k", "false"),
         ("m", "false"),
     ];
-    client.call(RequestCode::SendMessageV2, &fields, body).code
+    client.call(RequestCode::SendMessageV2, &fields, body)
 }
 
 /// A pull's code.
@@ -280,7 +285,11 @@ fn health_follows_the_store_and_the_name_server() {
     assert!(reason.starts_with("the store takes no messages: the disk of "), "{reason}");
     assert_eq!(get(addr, "/healthz").0, 200, "the process still answers");
     assert_eq!(value(&metrics(addr), "rocketmq_ready", &[]), Some(0.0));
-    assert_eq!(send(&mut fixture.connect(), "T", 0, "x"), 14);
+    let answer = put(&mut fixture.connect(), "T", 0, "x");
+    let remark = answer.remark.unwrap();
+    assert_eq!(answer.code, 14, "{remark}");
+    assert!(remark.starts_with("service not available now, maybe disk full, CL:"), "{remark}");
+    assert!(remark.contains("\n(the disk of ") && remark.ends_with(" % full)"), "{remark}");
     assert_eq!(
         value(&metrics(addr), "rocketmq_requests_refused_total", &["SERVICE_NOT_AVAILABLE"]),
         Some(1.0)

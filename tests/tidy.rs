@@ -204,3 +204,51 @@ fn tests_do_not_sleep() {
         })
     });
 }
+
+/// The messages of all `tracing::error!`: the last text of each call.
+fn logged_errors(code: &str) -> Vec<String> {
+    let calls = code.split("tracing::error!(").skip(1);
+    let message = |call: &str| {
+        let (mut depth, mut message, mut rest) = (1, String::new(), call.char_indices());
+        while let Some((_, char)) = rest.next().filter(|_| depth > 0) {
+            match char {
+                '(' | '[' | '{' => depth += 1,
+                ')' | ']' | '}' => depth -= 1,
+                '"' => {
+                    message.clear();
+                    while let Some((_, char)) = rest.next().filter(|(_, char)| *char != '"') {
+                        message.push(char);
+                    }
+                }
+                _ => {}
+            }
+        }
+        // A text may go on in the next line.
+        message.split("\\\n").map(str::trim_start).collect::<String>()
+    };
+    calls.map(message).filter(|message| !message.is_empty()).collect()
+}
+
+#[test]
+fn logged_errors_are_found() {
+    let text = "tracing::error!(topic = \"T\", %error, (1), \"first\"); tracing::error!(\"{what}: second\")";
+    assert_eq!(logged_errors(text), ["first", "{what}: second"]);
+    assert!(logged_errors("tracing::warn!(\"no\"); // \"nor\"").is_empty());
+}
+
+/// An operator who finds an ERROR in a log finds it there, too.
+#[test]
+fn docs_troubleshooting_has_every_error_that_is_logged() {
+    let doc = include_str!("../docs/troubleshooting.md");
+    check(|source| {
+        let errors = logged_errors(&source.code.join("\n"));
+        // What is put in at run time stands as … there.
+        let literal = |message: &String| {
+            let parts = message.split(['{', '}', '`']).step_by(2).map(str::trim);
+            parts.max_by_key(|part| part.len()).unwrap_or_default().to_owned()
+        };
+        let missing: Vec<String> =
+            errors.iter().map(literal).filter(|it| !doc.contains(it.as_str())).collect();
+        (!missing.is_empty()).then(|| format!("docs/troubleshooting.md lacks {missing:?}"))
+    });
+}

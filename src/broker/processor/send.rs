@@ -354,8 +354,9 @@ fn refusal(broker: &Broker, status: PutStatus) -> Fault {
         ),
         PutStatus::ServiceNotAvailable => {
             let status = broker.store.status();
+            let reason = status.reason.as_ref().map(|reason| format!("\n({reason})")).unwrap_or_default();
             let remark = format!(
-                "service not available now, maybe disk full, {status}, maybe your broker machine memory too small."
+                "service not available now, maybe disk full, {status}, maybe your broker machine memory too small.{reason}"
             );
             Fault::new(ResponseCode::ServiceNotAvailable, remark)
         }
