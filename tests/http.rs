@@ -277,7 +277,6 @@ fn health_follows_the_store_and_the_name_server() {
         assert_eq!(answer.code, 0, "{:?}", answer.remark);
         store.clean();
     };
-    // The folders whose disks are looked at come with the first message.
     assert_eq!(send(&mut fixture.connect(), "T", 0, "x"), 0);
     set_limit("0");
     let (status, reason) = ready();

@@ -23,7 +23,11 @@ need() {
 need java openjdk-17-jdk-headless
 need mvn maven
 
-# One Maven run for all; it needs no network once the repository has what pom.xml names.
+# One Maven run for all, also for those that are started at once; it needs no network once the repository has what
+# pom.xml names.
+mkdir -p "$here/target"
+exec 9>"$here/target/.lock"
+command -v flock >/dev/null 2>&1 && flock 9
 classpath=$here/target/classpath
 jar=$here/target/quickstart-1.jar
 if [ ! -s "$classpath" ] || [ ! -s "$jar" ] \
@@ -31,6 +35,7 @@ if [ ! -s "$classpath" ] || [ ! -s "$jar" ] \
     (cd "$here" && { mvn -q -B -o package dependency:build-classpath 2>/dev/null \
         || mvn -q -B package dependency:build-classpath; })
 fi
+exec 9>&-
 
 # The 4.3.0 client reaches into the JDK; Java 8 does not know these options.
 opens=

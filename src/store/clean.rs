@@ -231,12 +231,13 @@ impl DiskRatio {
         DiskRatio(Some(Arc::new(ratio)))
     }
 
-    /// The used part, from 0 to 1; -1 where that cannot be told, as in Java.
+    /// The used part, from 0 to 1, of the disk where that folder is or will be; -1 where that cannot be told, as in Java,
+    /// which cannot before the folder is there.
     pub fn of(&self, path: &Path) -> f64 {
         match &self.0 {
             Some(told) => told(path),
-            None => match rustix::fs::statvfs(path) {
-                Ok(stat) if stat.f_blocks > 0 => 1.0 - stat.f_bfree as f64 / stat.f_blocks as f64,
+            None => match path.ancestors().find_map(|path| rustix::fs::statvfs(path).ok()) {
+                Some(stat) if stat.f_blocks > 0 => 1.0 - stat.f_bfree as f64 / stat.f_blocks as f64,
                 _ => -1.0,
             },
         }
@@ -264,6 +265,17 @@ fn is_hour_of(hours: &str, now_ms: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_is_known_before_the_folder_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let ratio = DiskRatio::default().of(&folder.path().join("not/yet/there"));
+        assert!(
+            (0.0..=1.0).contains(&ratio)
+                && ratio.to_bits() == DiskRatio::default().of(folder.path()).to_bits(),
+            "{ratio}"
+        );
+    }
 
     #[test]
     fn hours_are_separated_by_semicolons() {
