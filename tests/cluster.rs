@@ -29,7 +29,9 @@ fn samples_are_read_without_a_word() {
     let home = tempfile::tempdir().unwrap();
     let check = |file: &str, name: &str, id: &str, role: &str| {
         let path = Path::new(ROOT).join("conf").join(file);
-        let outcome = run(home.path(), &["broker", "-c", path.to_str().unwrap(), "-p"]);
+        // A slave has to be told where its master is, as the guides do.
+        let outcome =
+            run(home.path(), &["broker", "-c", path.to_str().unwrap(), "-n", "127.0.0.1:9876", "-p"]);
         assert_eq!((outcome.code, outcome.err), (Some(0), Vec::new()), "{file}");
         let settings: BTreeMap<&str, &str> =
             outcome.out.iter().map(|line| line.split_once('=').unwrap()).collect();
