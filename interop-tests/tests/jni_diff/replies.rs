@@ -2,14 +2,22 @@
 
 use compat::json;
 use rocketmq::protocol::body::admin::{ConsumeQueueData, QueryConsumeQueueResponseBody};
-use rocketmq::protocol::body::client::{Connection, ConsumerConnection, GroupList, ProducerConnection};
+use rocketmq::protocol::body::client::{
+    Connection, ConsumerConnection, GetConsumerListByGroupResponseBody, GroupList, ProducerConnection,
+};
+use rocketmq::protocol::body::group::SubscriptionGroupWrapper;
+use rocketmq::protocol::body::offset::{
+    ConsumerOffsetSerializeWrapper, DelayOffsetSerializeWrapper, QueryCorrectionOffsetBody,
+};
 use rocketmq::protocol::body::queue::MessageQueue;
-use rocketmq::protocol::body::route::KVTable;
+use rocketmq::protocol::body::route::{ClusterInfo, KVTable, TopicRouteData};
 use rocketmq::protocol::body::stats::{
     BrokerStatsData, ConsumeStats, ConsumeStatsList, OffsetWrapper, QueryConsumeTimeSpanBody, QueueTimeSpan,
     TopicOffset, TopicStatsTable,
 };
+use rocketmq::protocol::body::topic::{TopicConfigSerializeWrapper, TopicList};
 use rocketmq::protocol::request_code::RequestCode;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::broker::{Client, Fixture};
@@ -194,4 +202,89 @@ fn runtime_info() {
     let end = scene.fixture.running().broker().store.max_commit_log_offset();
     assert_eq!(info.table["commitLogMaxOffset"], end.to_string());
     assert!(info.table["runtime"].starts_with("[ 0 days, 0 hours, "), "{info:?}");
+}
+
+/// Java reads a reply's body and has all that is in it: printed by Java and read again, it is what it was.
+fn survives<T: Serialize + DeserializeOwned>(
+    client: &mut Client,
+    code: RequestCode,
+    fields: &[(&str, &str)],
+    class: &str,
+) {
+    let answer = client.call(code, fields, "");
+    assert_eq!(answer.code, 0, "{code:?}: {:?}", answer.remark);
+    let item = Writer::new().text(class).bytes(Some(&answer.body)).done();
+    let theirs = tell("json reprint", &[item]).remove(0);
+    let ours = |body: &[u8]| {
+        let body: T =
+            json::from_slice(body).unwrap_or_else(|error| panic!("{code:?}: {error}: {:?}", Shown(body)));
+        String::from_utf8(json::to_vec(&body).unwrap()).unwrap()
+    };
+    assert_eq!(ours(&theirs), ours(&answer.body), "{code:?}");
+    assert!(answer.body.starts_with(b"{\""), "{code:?}: {:?}", Shown(&answer.body));
+}
+
+#[test]
+fn tables_and_lists_of_a_broker() {
+    let mut scene = Scene::new();
+    let body = |name: &str| format!("{BODY}{name}");
+    let client = &mut scene.client;
+    survives::<TopicConfigSerializeWrapper>(
+        client,
+        RequestCode::GetAllTopicConfig,
+        &[],
+        &body("TopicConfigSerializeWrapper"),
+    );
+    survives::<ConsumerOffsetSerializeWrapper>(
+        client,
+        RequestCode::GetAllConsumerOffset,
+        &[],
+        &body("ConsumerOffsetSerializeWrapper"),
+    );
+    let delays = "org.apache.rocketmq.store.schedule.DelayOffsetSerializeWrapper";
+    survives::<DelayOffsetSerializeWrapper>(client, RequestCode::GetAllDelayOffset, &[], delays);
+    let groups = body("SubscriptionGroupWrapper");
+    survives::<SubscriptionGroupWrapper>(client, RequestCode::GetAllSubscriptiongroupConfig, &[], &groups);
+    let members = "org.apache.rocketmq.common.protocol.header.GetConsumerListByGroupResponseBody";
+    let group = [("consumerGroup", "g")];
+    survives::<GetConsumerListByGroupResponseBody>(
+        client,
+        RequestCode::GetConsumerListByGroup,
+        &group,
+        members,
+    );
+    let topics = body("TopicList");
+    survives::<TopicList>(client, RequestCode::GetSystemTopicListFromBroker, &[], &topics);
+    let compared = [("filterGroups", ""), ("compareGroup", "g"), ("topic", "T")];
+    let correction = body("QueryCorrectionOffsetBody");
+    survives::<QueryCorrectionOffsetBody>(client, RequestCode::QueryCorrectionOffset, &compared, &correction);
+}
+
+#[test]
+fn tables_and_lists_of_a_name_server() {
+    let names = broker::NameServer::new();
+    let fixture = Fixture::registered_with(&names.addr());
+    let mut at_broker = fixture.connect();
+    assert_eq!(at_broker.create_topic("T", "2").0, 0);
+    let mut client = Client::connect(names.addr().parse().unwrap());
+    let body = |name: &str| format!("{BODY}{name}");
+    let route = "org.apache.rocketmq.common.protocol.route.TopicRouteData";
+    survives::<TopicRouteData>(&mut client, RequestCode::GetRouteintoByTopic, &[("topic", "T")], route);
+    survives::<ClusterInfo>(&mut client, RequestCode::GetBrokerClusterInfo, &[], &body("ClusterInfo"));
+    let key = [("namespace", "n"), ("key", "a key"), ("value", "a value")];
+    assert_eq!(client.call(RequestCode::PutKvConfig, &key, "").code, 0);
+    let namespace = [("namespace", "n")];
+    survives::<KVTable>(&mut client, RequestCode::GetKvlistByNamespace, &namespace, &body("KVTable"));
+    let topics = body("TopicList");
+    let cluster = [("cluster", "DefaultCluster")];
+    survives::<TopicList>(&mut client, RequestCode::GetTopicsByCluster, &cluster, &topics);
+    for code in [
+        RequestCode::GetAllTopicListFromNameserver,
+        RequestCode::GetSystemTopicListFromNs,
+        RequestCode::GetUnitTopicList,
+        RequestCode::GetHasUnitSubTopicList,
+        RequestCode::GetHasUnitSubUnunitTopicList,
+    ] {
+        survives::<TopicList>(&mut client, code, &[], &topics);
+    }
 }
