@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use rocketmq::logging::{self, LogFormat, LogGuard, LogOptions, ServerKind};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{EXIT_FAILED, fail, say};
@@ -22,6 +23,7 @@ impl Log {
     /// Begins to log, with the filter of `logLevel` unless that is empty. A server whose log cannot be written runs
     /// without one, and says so.
     pub fn begin(&self, kind: ServerKind, log_level: &str) -> Option<LogGuard> {
+        keep_files_private();
         let options = LogOptions { format: self.format, ..LogOptions::from_env() }.with_filter(log_level);
         match logging::init(kind, &options) {
             Ok(guard) => {
@@ -34,6 +36,12 @@ impl Log {
             }
         }
     }
+}
+
+/// Messages, accounts and logs are not for every user of the machine: the owner writes, its group reads.
+fn keep_files_private() {
+    let before = umask(Mode::empty());
+    umask(before | Mode::WGRP | Mode::RWXO);
 }
 
 /// What a server tells of itself at its start.
