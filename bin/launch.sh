@@ -18,6 +18,9 @@ java_option() {
         java_name=ROCKETMQ_$(printf %s "${java_name#rocketmq.}" | tr a-z A-Z | tr -c A-Z0-9 _)
         export "$java_name=${1#*=}"
         ;;
+    -Dcom.rocketmq.remoting.frameMaxLength=*)
+        ROCKETMQ_FRAMEMAXLENGTH=${1#*=} && export ROCKETMQ_FRAMEMAXLENGTH
+        ;;
     -Duser.home=*) HOME=${1#*=} && export HOME ;;
     -*) ;;
     *) return 1 ;;

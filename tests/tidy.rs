@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("filter", &[]),
     ("protocol", &[]),
     ("config", &["logging"]),
-    ("remoting", &[]),
+    ("remoting", &["config"]),
     ("store", &["clock", "config", "protocol"]),
     ("inspect", &["config", "protocol", "store"]),
     ("ha", &["config", "store"]),

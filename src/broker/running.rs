@@ -39,7 +39,6 @@ use crate::config::remoting::NettyServerConfig;
 use crate::filter::BloomFilter;
 use crate::ha::{self, Timing};
 use crate::http;
-use crate::remoting::connection::Limits;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::remoting::tls::{ClientTls, ServerTls, TlsError};
 use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions};
@@ -220,7 +219,10 @@ async fn listen(
     // Any free port, in tests, has no port two below that would be free for sure.
     let vip = bind("the VIP port listenPort - 2 =", port.saturating_sub(2))?;
     let (addr, vip_addr) = (main.addr(), vip.addr());
-    let options = ServerOptions { tls: Arc::clone(&tls.server), ..server_options(&configs) };
+    let options = ServerOptions {
+        tls: Arc::clone(&tls.server),
+        ..ServerOptions::of(&configs.server, configs.serialize_type)
+    };
     let timing = Timing::of(&configs.store);
     let ha = bind_ha(&configs, addr.port()).await?;
     let ha_port = ha.local_addr().map_or(addr.port().saturating_add(1), |addr| addr.port());
@@ -391,21 +393,6 @@ pub(super) fn store_host(ip: &str, port: u16) -> Result<SocketAddrV4, StartError
         SocketAddr::V6(_) => None,
     });
     v4.ok_or_else(|| failed("has no IPv4 address, which messages need".to_owned()))
-}
-
-fn server_options(configs: &Configs) -> ServerOptions {
-    let config = &configs.server;
-    let idle = u64::try_from(config.server_channel_max_idle_time_seconds).unwrap_or(120).max(1);
-    let buffer = config.server_socket_snd_buf_size.max(config.server_socket_rcv_buf_size);
-    ServerOptions {
-        limits: Limits {
-            idle: Duration::from_secs(idle),
-            serialize_type: configs.serialize_type,
-            ..Limits::default()
-        },
-        socket_buffer_bytes: usize::try_from(buffer).ok().filter(|bytes| *bytes > 0),
-        ..ServerOptions::default()
-    }
 }
 
 /// The accounts, where they are asked for. A file without a folder of its own is in the installation's.

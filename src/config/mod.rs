@@ -216,7 +216,7 @@ pub struct Property {
 }
 
 /// All of them.
-pub const PROPERTIES: [Property; 4] = [
+pub const PROPERTIES: [Property; 5] = [
     Property { name: "rocketmq.home.dir", variable: "ROCKETMQ_HOME", key: "rocketmqHome", is_ratio: false },
     Property { name: "rocketmq.namesrv.addr", variable: "NAMESRV_ADDR", key: "namesrvAddr", is_ratio: false },
     Property {
@@ -230,6 +230,12 @@ pub const PROPERTIES: [Property; 4] = [
         variable: "ROCKETMQ_BROKER_DISKSPACECLEANFORCIBLYRATIO",
         key: "diskSpaceCleanForciblyRatio",
         is_ratio: true,
+    },
+    Property {
+        name: "com.rocketmq.remoting.frameMaxLength",
+        variable: "ROCKETMQ_FRAMEMAXLENGTH",
+        key: "frameMaxLength",
+        is_ratio: false,
     },
 ];
 

@@ -31,6 +31,20 @@ pub struct NettyServerConfig {
     pub server_pooled_byte_buf_allocator_enable: bool,
     /// Netty's own epoll. Default false. Read at start.
     pub use_epoll_native_selector: bool,
+    /// Longest frame, bytes. Set by `-Dcom.rocketmq.remoting.frameMaxLength`, too. A key of ours. Default 16777216. Read at start.
+    pub frame_max_length: i32,
+    /// Connections to one port at most; more are closed at once. A key of ours. Default 60000. Read at start.
+    pub server_connections_max: i32,
+    /// The same of one address. A key of ours. Default 20000. Read at start.
+    pub server_connections_per_addr_max: i32,
+    /// Requests of one connection that wait for their answers; at more nothing is read from it. A key of ours. Default 100000. Read at start.
+    pub server_requests_per_connection_max: i32,
+    /// Bytes of answers that a connection does not take; at more nothing is read from it. A key of ours. Default 16777216. Read at start.
+    pub server_unsent_per_connection_max: i32,
+    /// Bytes of unfinished frames of all connections together; who needs more is closed. A key of ours. Default 268435456. Read at start.
+    pub server_unfinished_frames_max: i32,
+    /// A frame that takes longer to arrive costs its connection, s. A key of ours. Default 120. Read at start.
+    pub server_frame_time_seconds: i32,
 }
 
 impl Default for NettyServerConfig {
@@ -47,6 +61,13 @@ impl Default for NettyServerConfig {
             server_socket_rcv_buf_size: 65_535,
             server_pooled_byte_buf_allocator_enable: true,
             use_epoll_native_selector: false,
+            frame_max_length: 16 << 20,
+            server_connections_max: 60_000,
+            server_connections_per_addr_max: 20_000,
+            server_requests_per_connection_max: 100_000,
+            server_unsent_per_connection_max: 16 << 20,
+            server_unfinished_frames_max: 256 << 20,
+            server_frame_time_seconds: 120,
         }
     }
 }
@@ -71,11 +92,28 @@ impl Section for NettyServerConfig {
     ];
 
     fn validate(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
         // The VIP port is two below, the HA port one above; port 0 means any free one, for tests.
-        match self.listen_port {
-            0 | 3..=65534 => Vec::new(),
-            _ => vec![("listenPort", "is not from 3 to 65534".to_owned())],
+        if !matches!(self.listen_port, 0 | 3..=65534) {
+            problems.push(("listenPort", "is not from 3 to 65534".to_owned()));
         }
+        // A registration has to fit, and Java's clients send no more.
+        if !(64 << 10..=1 << 30).contains(&self.frame_max_length) {
+            problems.push(("frameMaxLength", "is not from 65536 to 1073741824".to_owned()));
+        }
+        for (key, value) in [
+            ("serverConnectionsMax", self.server_connections_max),
+            ("serverConnectionsPerAddrMax", self.server_connections_per_addr_max),
+            ("serverRequestsPerConnectionMax", self.server_requests_per_connection_max),
+            ("serverUnsentPerConnectionMax", self.server_unsent_per_connection_max),
+            ("serverUnfinishedFramesMax", self.server_unfinished_frames_max),
+            ("serverFrameTimeSeconds", self.server_frame_time_seconds),
+        ] {
+            if value < 1 {
+                problems.push((key, "is not 1 or more".to_owned()));
+            }
+        }
+        problems
     }
 }
 

@@ -27,7 +27,6 @@ use crate::config::remoting::NettyServerConfig;
 use crate::config::{self, Entry, Problem, ProblemKind};
 use crate::http;
 use crate::remoting::SerializeType;
-use crate::remoting::connection::Limits;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::remoting::tls::{ServerTls, TlsError, TlsSettings};
 
@@ -162,7 +161,8 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
     let kv = KvConfig::open(PathBuf::from(&configs.namesrv.kv_config_path))?;
     let bind_failed = |error| StartError::Bind { port, error };
     let bound = Bound::at(SocketAddr::new(configs.bind_ip, port)).map_err(bind_failed)?;
-    let options = ServerOptions { tls: Arc::clone(&tls), ..server_options(&configs) };
+    let options =
+        ServerOptions { tls: Arc::clone(&tls), ..ServerOptions::of(&configs.server, configs.serialize_type) };
     let (http_port, http_addr) = (configs.namesrv.http_port, configs.namesrv.http_bind_addr.clone());
     let place = http::Place::of(&http_addr, http_port, configs.http_or_next);
     let namesrv = Arc::new(Namesrv {
@@ -182,19 +182,6 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
     jobs.spawn(tls.keep_fresh());
     tracing::info!(addr = %server.addr(), "name server listens");
     Ok(Running { namesrv, server, http, jobs })
-}
-
-fn server_options(configs: &Configs) -> ServerOptions {
-    let config = &configs.server;
-    let idle = u64::try_from(config.server_channel_max_idle_time_seconds).unwrap_or(120).max(1);
-    let limits = Limits {
-        idle: Duration::from_secs(idle),
-        serialize_type: configs.serialize_type,
-        ..Limits::default()
-    };
-    let buffer = config.server_socket_snd_buf_size.max(config.server_socket_rcv_buf_size);
-    let socket_buffer_bytes = usize::try_from(buffer).ok().filter(|bytes| *bytes > 0);
-    ServerOptions { limits, socket_buffer_bytes, ..ServerOptions::default() }
 }
 
 /// Drops brokers that have been silent for too long.

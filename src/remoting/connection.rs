@@ -546,6 +546,11 @@ impl<S: Service + ?Sized> Connection<S> {
             buffers::put_back(&mut self.input);
         } else if self.frame_since.is_none() {
             self.frame_since = Some(self.last_activity);
+            // Seldom: by default a frame has as much time as silence.
+            let frame_at = self.last_activity + self.limits.frame_time;
+            if frame_at < self.idle.deadline() {
+                self.idle.as_mut().reset(frame_at);
+            }
         }
         Ok(())
     }

@@ -3,17 +3,19 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::SerializeType;
 use super::connection::{self, Ended, Limits, ReadBudget, Security};
 use super::peer::Peer;
 use super::router::Service;
 use super::tls::ServerTls;
+use crate::config::remoting::NettyServerConfig;
 
 /// Java's `SO_BACKLOG`.
 const BACKLOG: i32 = 1024;
@@ -28,6 +30,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// Connections past which new ones are closed at once.
     pub connections_max: usize,
+    /// The same of one address.
+    pub connections_per_addr_max: usize,
     /// Bytes that unfinished frames of all connections may hold together.
     pub read_budget_bytes: usize,
     /// `serverSocketSndBufSize` and `serverSocketRcvBufSize`; `None` leaves them to the kernel, which tunes them.
@@ -40,8 +44,34 @@ impl Default for ServerOptions {
         ServerOptions {
             limits: Limits::default(),
             connections_max: 60_000,
+            connections_per_addr_max: 20_000,
             read_budget_bytes: 256 * 1024 * 1024,
             socket_buffer_bytes: None,
+            tls: ServerTls::disabled(),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// As the settings have it, and this form of headers.
+    pub fn of(config: &NettyServerConfig, serialize_type: SerializeType) -> ServerOptions {
+        let size = |number: i32| usize::try_from(number).unwrap_or(0);
+        let seconds = |number: i32| Duration::from_secs(u64::try_from(number).unwrap_or(120).max(1));
+        let buffer = config.server_socket_snd_buf_size.max(config.server_socket_rcv_buf_size);
+        ServerOptions {
+            limits: Limits {
+                frame_max_bytes: size(config.frame_max_length),
+                unsent_max_bytes: size(config.server_unsent_per_connection_max),
+                pending_max: size(config.server_requests_per_connection_max),
+                idle: seconds(config.server_channel_max_idle_time_seconds),
+                frame_time: seconds(config.server_frame_time_seconds),
+                serialize_type,
+                ..Limits::default()
+            },
+            connections_max: size(config.server_connections_max),
+            connections_per_addr_max: size(config.server_connections_per_addr_max),
+            read_budget_bytes: size(config.server_unfinished_frames_max),
+            socket_buffer_bytes: Some(size(buffer)).filter(|bytes| *bytes > 0),
             tls: ServerTls::disabled(),
         }
     }
@@ -80,16 +110,65 @@ impl Bound {
     /// Begins to serve.
     pub fn serve<S: Service + ?Sized>(self, service: Arc<S>, options: ServerOptions) -> io::Result<Server> {
         let listener = TcpListener::from_std(self.listener)?;
-        let peers = Arc::new(Mutex::new(HashMap::new()));
+        let peers = Peers::default();
         let accepting = tokio::spawn(accept(listener, service, options, Arc::clone(&peers)));
         Ok(Server { addr: self.addr, accepting, peers })
     }
 }
 
-type Peers = Arc<Mutex<HashMap<u64, Arc<Peer>>>>;
+/// Connections that stand now, and how many of each address.
+#[derive(Default)]
+struct Standing {
+    peers: HashMap<u64, Arc<Peer>>,
+    of_addr: HashMap<IpAddr, usize>,
+}
 
-fn locked(peers: &Peers) -> MutexGuard<'_, HashMap<u64, Arc<Peer>>> {
+impl Standing {
+    fn of(&self, addr: IpAddr) -> usize {
+        self.of_addr.get(&addr).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, peer: &Arc<Peer>) {
+        *self.of_addr.entry(peer.remote().ip()).or_default() += 1;
+        self.peers.insert(peer.id(), Arc::clone(peer));
+    }
+
+    fn remove(&mut self, id: u64) {
+        let Some(peer) = self.peers.remove(&id) else { return };
+        let addr = peer.remote().ip();
+        let left = self.of(addr).saturating_sub(1);
+        if left == 0 {
+            self.of_addr.remove(&addr);
+        } else {
+            self.of_addr.insert(addr, left);
+        }
+    }
+}
+
+type Peers = Arc<Mutex<Standing>>;
+
+fn locked(peers: &Peers) -> MutexGuard<'_, Standing> {
     peers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Refused connections, of which one in ten seconds is logged.
+#[derive(Default)]
+struct Refused {
+    since_told: u64,
+    told: Option<Instant>,
+}
+
+impl Refused {
+    const TELL_EVERY: Duration = Duration::from_secs(10);
+
+    fn add(&mut self, remote: SocketAddr, key: &str, standing: usize) {
+        self.since_told += 1;
+        if self.told.is_none_or(|told| told.elapsed() >= Refused::TELL_EVERY) {
+            let refused = std::mem::take(&mut self.since_told);
+            tracing::warn!(%remote, standing, refused, "connection refused: {key} is reached");
+            self.told = Some(Instant::now());
+        }
+    }
 }
 
 /// How many connections a server has.
@@ -99,7 +178,7 @@ pub struct Connections(Peers);
 impl Connections {
     /// Connections that stand now.
     pub fn count(&self) -> usize {
-        locked(&self.0).len()
+        locked(&self.0).peers.len()
     }
 }
 
@@ -118,7 +197,7 @@ impl Server {
 
     /// Connections that stand now.
     pub fn connections(&self) -> usize {
-        locked(&self.peers).len()
+        locked(&self.peers).peers.len()
     }
 
     /// The same for somebody else to ask.
@@ -128,10 +207,10 @@ impl Server {
 
     /// Closes the port and every connection; replies that are ready still go out.
     pub async fn stop(self) {
-        let peers: Vec<Arc<Peer>> = locked(&self.peers).values().cloned().collect();
+        let peers: Vec<Arc<Peer>> = locked(&self.peers).peers.values().cloned().collect();
         peers.iter().for_each(|peer| peer.close());
         let closed = async {
-            while !locked(&self.peers).is_empty() {
+            while !locked(&self.peers).peers.is_empty() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -154,6 +233,7 @@ async fn accept<S: Service + ?Sized>(
 ) {
     let budget = ReadBudget::new(options.read_budget_bytes);
     let mut tasks = JoinSet::new();
+    let mut refused = Refused::default();
     loop {
         while tasks.try_join_next().is_some() {}
         let (stream, remote) = match listener.accept().await {
@@ -164,9 +244,16 @@ async fn accept<S: Service + ?Sized>(
                 continue;
             }
         };
-        let standing = locked(&peers).len();
-        if standing >= options.connections_max {
-            tracing::warn!(%remote, standing, "connection refused: serverConnectionsMax is reached");
+        let (all, of_addr) = {
+            let standing = locked(&peers);
+            (standing.peers.len(), standing.of(remote.ip()))
+        };
+        if all >= options.connections_max {
+            refused.add(remote, "serverConnectionsMax", all);
+            continue;
+        }
+        if of_addr >= options.connections_per_addr_max {
+            refused.add(remote, "serverConnectionsPerAddrMax", of_addr);
             continue;
         }
         if let Err(error) = set_up(&stream, &options) {
@@ -175,7 +262,7 @@ async fn accept<S: Service + ?Sized>(
         }
         let Ok(local) = stream.local_addr() else { continue };
         let (peer, outbox) = Peer::new(remote, local);
-        locked(&peers).insert(peer.id(), Arc::clone(&peer));
+        locked(&peers).add(&peer);
         let leave = Leave { id: peer.id(), peers: Arc::clone(&peers) };
         let run = connection::run(
             stream,
@@ -211,7 +298,7 @@ struct Leave {
 
 impl Drop for Leave {
     fn drop(&mut self) {
-        locked(&self.peers).remove(&self.id);
+        locked(&self.peers).remove(self.id);
     }
 }
 
