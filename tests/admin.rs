@@ -364,7 +364,10 @@ fn what_is_mistyped_is_told() {
         &["cleanExpiredCQ", "--watch", "1"],
         "ERROR: --watch: cleanExpiredCQ does not only look, or does not end",
     );
-    check(&["--completions", "tcsh"], "ERROR: --completions takes one of bash, zsh, fish");
+    check(
+        &["--completions", "tcsh"],
+        "ERROR: --completions takes one of bash, elvish, fish, powershell, zsh",
+    );
     for command in ["brokerStatus", "getBrokerConfig", "haStatus", "updateTopic"] {
         let more: &[&str] = if command == "updateTopic" { &["-t", "T"] } else { &[] };
         let outcome = run(home.path(), &[&["admin", command, "-n", "127.0.0.1:1"], more].concat());
@@ -403,18 +406,29 @@ fn the_environment_names_the_name_server() {
 #[test]
 fn bash_completes() {
     let home = tempfile::tempdir().unwrap();
-    let script = run(home.path(), &["admin", "--completions", "bash"]).out.join("\n");
-    let complete = |words: &str, at: usize| {
+    let script = |args: &[&str]| run(home.path(), args).out.join("\n");
+    let scripts = script(&["admin", "--completions", "bash"])
+        + "\n"
+        + &script(&["completions", "bash"])
+        + "\n"
+        + &script(&["completions", "bash", "mqbroker"]);
+    let check = |words: &str, expected: &str| {
         let mut bash = Process::new("bash").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let name = words.split(' ').next().unwrap();
-        let ask =
-            format!("COMP_WORDS=({words}); COMP_CWORD={at}; _mqadmin {name}; echo \"${{COMPREPLY[@]}}\"");
-        bash.stdin.take().unwrap().write_all(format!("{script}\n{ask}\n").as_bytes()).unwrap();
-        String::from_utf8(bash.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+        let list: Vec<&str> = words.split(' ').collect();
+        let (name, at) = (list[0], list.len() - 1);
+        let ask = format!(
+            "COMP_WORDS=({words}); COMP_CWORD={at}; _{name} {name} '{}' {}; echo \"${{COMPREPLY[@]}}\"",
+            list[at],
+            list[at - 1]
+        );
+        bash.stdin.take().unwrap().write_all(format!("{scripts}\n{ask}\n").as_bytes()).unwrap();
+        let said = String::from_utf8(bash.wait_with_output().unwrap().stdout).unwrap();
+        assert_eq!(said.trim(), expected, "{words}");
     };
-    assert_eq!(complete("mqadmin topicL", 1), "topicList");
-    assert_eq!(complete("rocketmq admin topicL", 2), "topicList");
-    assert_eq!(complete("mqadmin topicList --cl", 2), "--clusterModel");
-    assert_eq!(complete("rocketmq admin deleteTopic --y", 3), "--yes");
-    assert_eq!(complete("rocketmq bro", 1), "");
+    check("mqadmin topicL", "topicList");
+    check("rocketmq admin topicL", "topicList");
+    check("mqadmin topicList --cl", "--clusterModel");
+    check("rocketmq admin deleteTopic --y", "--yes");
+    check("rocketmq bro", "broker");
+    check("mqbroker --printI", "--printImportantConfig");
 }

@@ -363,3 +363,24 @@ fn standalone_keeps_topics_and_messages() {
     assert_eq!(send(port, "T", 0, "next"), 10);
     assert_eq!(program.stop().code, Some(0));
 }
+
+#[test]
+fn there_is_a_manual_page_for_everything_that_is_typed() {
+    let home = home();
+    let dir = home.path().join("man");
+    let outcome = run(home.path(), &["man", text(&dir)]);
+    assert_eq!((outcome.code, outcome.out.len()), (Some(0), 0), "{outcome:?}");
+    let check = |page: &str, expected: &str| {
+        let page = std::fs::read_to_string(dir.join(page)).unwrap();
+        assert!(page.contains(expected), "{page}");
+    };
+    check("rocketmq.1", "standalone");
+    check("rocketmq-store-check.1", "Data directory");
+    check("mqbroker.1", "printImportantConfig");
+    check("mqadmin-updateTopic.1", "topic name");
+    let first = std::fs::read_to_string(dir.join("rocketmq.1")).unwrap();
+    let printed = run(home.path(), &["man"]).out.join("\n");
+    assert_eq!(printed.trim_end(), first.trim_end());
+    let outcome = run(home.path(), &["man", "/proc/no"]);
+    assert_eq!(outcome.code, FAILED, "{outcome:?}");
+}

@@ -1,86 +1,65 @@
-//! Completions of the commands and their options for shells: `mqadmin --completions bash`.
+//! The commands and their options as clap knows commands, for what is generated from that: completions for shells
+//! (`mqadmin --completions bash`) and manual pages. Arguments are not read by it, but by `options`, as 4.3.0 reads them.
 
-use super::commands::{COMMANDS, Command};
-use super::options;
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ValueEnum as _};
+use clap_complete::Shell;
 
-/// The shells that have any.
-pub const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
+use super::commands::COMMANDS;
+use super::options::{self, Opt};
+
+/// The shells that there are scripts for.
+pub(super) fn shells() -> Vec<String> {
+    Shell::value_variants().iter().map(Shell::to_string).collect()
+}
 
 /// A script for one of the shells.
-pub fn script(shell: &str) -> Option<String> {
-    match shell {
-        "bash" => Some(bash()),
-        "zsh" => Some(zsh()),
-        "fish" => Some(fish()),
-        _ => None,
+pub(super) fn script(shell: &str) -> Option<String> {
+    let shell = Shell::from_str(shell, false).ok()?;
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), "mqadmin", &mut script);
+    String::from_utf8(script).ok()
+}
+
+/// mqadmin with all of its commands and options.
+pub fn command() -> clap::Command {
+    let names = PossibleValuesParser::new(COMMANDS.iter().map(|command| command.name));
+    let help = clap::Command::new("help")
+        .about("Options of a command, or the list of commands")
+        .arg(Arg::new("command").value_name("COMMAND").value_parser(names));
+    clap::Command::new("mqadmin")
+        .about("Administration commands")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .subcommands(COMMANDS.iter().map(|it| {
+            let ours = options::OURS.iter().map(|(name, about)| our_arg(name, about));
+            clap::Command::new(it.name)
+                .about(it.about)
+                .disable_help_flag(true)
+                .disable_version_flag(true)
+                .args(options::all(it.options).iter().map(arg).chain(ours))
+        }))
+        .subcommand(help)
+}
+
+fn arg(option: &Opt) -> Arg {
+    let arg = Arg::new(option.short).short(option.short.chars().next()).help(option.about);
+    // A few of Java's long names have blanks in them, and cannot be typed.
+    let long = Some(option.long.trim()).filter(|long| !long.contains(' '));
+    let arg = if let Some(long) = long { arg.long(long) } else { arg };
+    if option.has_value {
+        arg.value_name("arg").required(option.is_required)
+    } else {
+        arg.action(ArgAction::SetTrue)
     }
 }
 
-fn names() -> String {
-    COMMANDS.iter().map(|command| command.name).collect::<Vec<_>>().join(" ")
-}
-
-/// A command's options, and ours of all commands.
-fn words(command: &Command) -> String {
-    let own =
-        options::all(command.options).into_iter().map(|it| format!("-{} --{}", it.short, it.long.trim()));
-    own.chain(options::OURS.iter().map(|(name, _)| (*name).to_owned())).collect::<Vec<_>>().join(" ")
-}
-
-/// Also for `rocketmq admin`, whose command stands one word further on.
-fn bash() -> String {
-    let cases = COMMANDS.iter().map(|it| format!("        {}) words=\"{}\" ;;\n", it.name, words(it)));
-    format!(
-        "# mqadmin --completions bash > /etc/bash_completion.d/mqadmin\n\
-         _mqadmin() {{\n    \
-             local at=1 words=\"\"\n    \
-             [ \"${{COMP_WORDS[1]}}\" = admin ] && at=2\n    \
-             if [ \"${{1##*/}}\" = rocketmq ] && [ \"$at\" = 1 ]; then\n        return\n    fi\n    \
-             if [ \"$COMP_CWORD\" -le \"$at\" ]; then\n        \
-                 words=\"help {}\"\n    \
-             else\n        \
-                 case ${{COMP_WORDS[$at]}} in\n        \
-                 help) words=\"{}\" ;;\n{}        \
-                 esac\n    \
-             fi\n    \
-             COMPREPLY=($(compgen -W \"$words\" -- \"${{COMP_WORDS[$COMP_CWORD]}}\"))\n\
-         }}\n\
-         complete -o default -F _mqadmin mqadmin rocketmq\n",
-        names(),
-        names(),
-        cases.collect::<String>()
-    )
-}
-
-fn zsh() -> String {
-    format!("#compdef mqadmin rocketmq\nautoload -U +X bashcompinit && bashcompinit\n{}", bash())
-}
-
-fn fish() -> String {
-    let mut script = "# mqadmin --completions fish > ~/.config/fish/completions/mqadmin.fish\n".to_owned();
-    let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");
-    for command in COMMANDS {
-        script += &format!(
-            "complete -c mqadmin -f -n __fish_use_subcommand -a {} -d '{}'\n",
-            command.name,
-            quoted(command.about)
-        );
-        for option in options::all(command.options) {
-            let value = if option.has_value { " -r" } else { "" };
-            script += &format!(
-                "complete -c mqadmin -n '__fish_seen_subcommand_from {}' -s {} -l {}{value} -d '{}'\n",
-                command.name,
-                option.short,
-                option.long.trim().replace(' ', "-"),
-                quoted(option.about)
-            );
-        }
-    }
-    for (name, about) in options::OURS {
-        script +=
-            &format!("complete -c mqadmin -l {} -d '{}'\n", name.trim_start_matches('-'), quoted(about));
-    }
-    script
+/// One of [`options::OURS`].
+fn our_arg(name: &'static str, about: &'static str) -> Arg {
+    let arg = Arg::new(name).long(name.trim_start_matches('-')).help(about);
+    if name == options::WATCH { arg.value_name("seconds") } else { arg.action(ArgAction::SetTrue) }
 }
 
 #[cfg(test)]
@@ -88,21 +67,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_shell_hears_of_each_command() {
-        for shell in SHELLS {
-            let script = script(shell).unwrap();
+    fn each_shell_hears_of_each_command_and_option() {
+        for shell in shells() {
+            let script = script(&shell).unwrap();
             for command in COMMANDS {
                 assert!(script.contains(command.name), "{shell}: {}", command.name);
             }
-            assert!(script.contains("json"), "{shell}");
+            for word in ["json", "watch", "subExpression", "help"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
         }
         assert_eq!(script("tcsh"), None);
     }
 
     #[test]
-    fn options_are_completed() {
-        let command = COMMANDS.iter().find(|it| it.name == "deleteTopic").unwrap();
-        assert!(words(command).contains("-t --topic"));
-        assert!(words(command).contains("--yes"));
+    fn no_letter_or_name_stands_for_two_things() {
+        command().debug_assert();
     }
 }

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use commands::{COMMANDS, Command};
+pub use completions::command;
 use options::Given;
 use session::{Failure, Failures, Session};
 
@@ -160,7 +161,7 @@ fn completions(shell: Option<&String>) -> ExitCode {
         session::write(script);
         return ExitCode::SUCCESS;
     }
-    session::complain(&format!("--completions takes one of {}", completions::SHELLS.join(", ")));
+    session::complain(&format!("--completions takes one of {}", completions::shells().join(", ")));
     ExitCode::from(EXIT_USAGE)
 }
 
@@ -191,7 +192,7 @@ fn list() -> String {
          Every command takes {}; completions for a shell: mqadmin --completions {}.\n",
         lines.collect::<String>(),
         options::OURS.map(|(name, about)| format!("{name} ({about})")).join(", "),
-        completions::SHELLS.join("|")
+        completions::shells().join("|")
     )
 }
 

@@ -45,7 +45,7 @@ const NAMESRV: Opt =
     Opt::optional("n", "namesrvAddr", "Name server address list, eg: 192.168.0.1:9876;192.168.0.2:9876");
 const JSON: &str = "--json";
 const YES: &str = "--yes";
-const WATCH: &str = "--watch";
+pub(super) const WATCH: &str = "--watch";
 
 /// What every command takes besides, and Java's do not.
 pub const OURS: [(&str, &str); 3] = [

@@ -3,6 +3,7 @@
 
 mod broker;
 mod check;
+mod manual;
 mod namesrv;
 mod progress;
 mod server;
@@ -55,6 +56,10 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         arguments: Vec<String>,
     },
+    /// Print a script that completes this program's arguments in a shell
+    Completions(manual::CompletionsArgs),
+    /// Write the manual pages
+    Man(manual::ManArgs),
 }
 
 /// Runs what the arguments ask for.
@@ -77,6 +82,8 @@ pub fn run() -> ExitCode {
         Command::Bench(args) => rocketmq::bench::run(args),
         Command::Example(args) => rocketmq::example::run(args),
         Command::Admin { arguments } => rocketmq::admin::run(&arguments),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
     }
 }
 
