@@ -1,11 +1,12 @@
 //! The scripts of `bin/`, run with `sh` around a stand-in for the program that tells how it was called. What the
-//! program then does is not looked at here.
+//! program then does is not looked at here, but for `mqshutdown`, which stops what it finds on a machine: it gets one of its
+//! own, a namespace of processes.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -176,4 +177,83 @@ fn what_is_not_here_says_what_to_use() {
     for script in ["cachedog.sh", "cleancache.sh", "cleancache.v1.sh", "setcache.sh"] {
         check(script, &["1", "2"], "page cache");
     }
+}
+
+/// Those of 4.3.0 but for Windows' (`*.cmd`, and `runbroker`, which is one) and the launcher's `*.xml`.
+#[test]
+fn every_script_of_4_3_0_is_there() {
+    let scripts = "cachedog.sh cleancache.sh cleancache.v1.sh mqadmin mqbroker mqbroker.numanode0 mqbroker.numanode1 \
+                   mqbroker.numanode2 mqbroker.numanode3 mqfiltersrv mqnamesrv mqshutdown os.sh play.sh runbroker.sh \
+                   runserver.sh setcache.sh startfsrv.sh tools.sh";
+    for script in scripts.split_whitespace() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("bin").join(script);
+        let is_executable = fs::metadata(&path).is_ok_and(|it| it.permissions().mode() & 0o111 == 0o111);
+        assert!(is_executable, "bin/{script}");
+        let checked = Command::new("sh").arg("-n").arg(&path).status().unwrap();
+        assert!(checked.success(), "bin/{script}");
+    }
+}
+
+/// As the guides show it.
+#[test]
+fn mqshutdown_says_what_it_stops() {
+    let works = |option: &&str| {
+        let mut probe = Command::new("unshare");
+        probe.args([*option, "--mount-proc", "ip", "link", "set", "lo", "up"]).stderr(Stdio::null());
+        probe.status().is_ok_and(|it| it.success())
+    };
+    let Some(option) = ["-rpfn", "-pfn"].into_iter().find(works) else {
+        eprintln!(
+            "SKIPPED: no namespaces of processes here (`unshare -rpfn --mount-proc` fails): nothing was tested"
+        );
+        return;
+    };
+    let home = Home::new();
+    symlink(env!("CARGO_BIN_EXE_rocketmq"), home.path("bin/rocketmq")).unwrap();
+    let script = "ip link set lo up
+        stop() { sh bin/mqshutdown \"$@\" 2>&1; echo \"exit $?\"; }
+        begin() {
+            out=$1; shift
+            sh \"$@\" >$out 2>&1 &
+            tries=0
+            until grep -q 'boot success' $out; do
+                tries=$((tries + 1))
+                [ $tries -lt 600 ] || { cat $out; exit 1; }
+                sleep 0.1
+            done
+        }
+        stop broker; stop namesrv; stop; stop all
+        begin ns bin/mqnamesrv; begin b bin/mqbroker -n 127.0.0.1:9876
+        echo \"b=$!\"; stop broker; wait $!; echo \"ended $?\"
+        stop broker; stop namesrv";
+    let output = Command::new("unshare")
+        .args([option, "--mount-proc", "sh", "-c", script])
+        .current_dir(home.path(""))
+        .env("HOME", home.dir.path())
+        .env_remove("NAMESRV_ADDR")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let pid = said.lines().find_map(|line| line.strip_prefix("b=")).unwrap_or("?");
+    let said = said.replace(&format!("({pid})"), "(36695)");
+    let (first, rest) = said.split_once("b=").unwrap_or((&said, ""));
+    assert_eq!(
+        first,
+        "No mqbroker running.\nexit 255\nNo mqnamesrv running.\nexit 255\n\
+         Usage: mqshutdown broker | namesrv\nexit 255\nUsage: mqshutdown broker | namesrv\nexit 255\n"
+    );
+    let lines: Vec<&str> = rest.lines().skip(1).collect();
+    assert_eq!(
+        lines[..6],
+        [
+            "The mqbroker(36695) is running...",
+            "Send shutdown request to mqbroker(36695) OK",
+            "exit 0",
+            "ended 0",
+            "No mqbroker running.",
+            "exit 255"
+        ],
+        "{said}"
+    );
+    assert!(lines[6].starts_with("The mqnamesrv(") && lines[8] == "exit 0", "{said}");
 }
