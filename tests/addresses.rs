@@ -92,7 +92,8 @@ fn check(network: &str, arguments: &str, addr: &str, text: &str) {
     let line = machine.line();
     assert!(line.starts_with(&boot), "{line}");
     let expected = format!(
-        "brokerIP1 is not set: clients are sent to {addr} ({text} Set brokerIP1=ADDRESS for another one."
+        "brokerIP1 is not set: clients are sent to {addr} ({text} Set brokerIP1=ADDRESS or brokerIP1=iface:NAME for another \
+         one."
     );
     assert_eq!(machine.line(), expected);
     until("the choice to be logged", || machine.log().contains(&expected));
@@ -159,6 +160,18 @@ fn an_address_that_is_given_is_taken() {
     assert_eq!(machine.line(), "The broker[b, 10.1.0.2:10911] boot success. serializeType=JSON");
     kill_process(Pid::from_child(&machine.child), Signal::TERM).unwrap();
     assert!(machine.out.next().is_none(), "more is said than is asked");
+}
+
+#[test]
+fn an_interface_stands_for_its_address() {
+    let network = interface("eth0", "10.1.0.2/24") + &interface("eth1", "10.2.0.2/24");
+    let arguments =
+        "-n 10.1.0.9:9876 brokerIP1=iface:eth1 brokerIP2=iface:eth0 registerBrokerTimeoutMills=100";
+    let Some(mut machine) = Machine::new(&network, arguments) else { return };
+    assert!(machine.line().starts_with("The broker[b, 10.2.0.2:10911] boot success."));
+    let Some(mut machine) = Machine::new(&network, "brokerIP1=iface:eth7") else { return };
+    assert!(machine.out.next().is_none(), "it starts");
+    until("the end", || machine.child.try_wait().unwrap().is_some());
 }
 
 #[test]

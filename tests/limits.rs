@@ -76,6 +76,61 @@ fn frames_have_a_length() {
 }
 
 #[test]
+fn a_first_frame_has_a_length_of_its_own() {
+    let (_fixture, addr) = broker(|server| server.server_first_frame_max_length = 100_000);
+    assert!(!answered(addr, &request(110_000)));
+    let mut stream = TcpStream::connect(addr).unwrap();
+    assert!(is_answered(&mut stream, &request(0)));
+    assert!(is_answered(&mut stream, &request(110_000)), "it is known by now");
+}
+
+#[test]
+fn who_shows_no_account_sends_no_long_frames() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("plain_acl.yml");
+    std::fs::write(&file, "globalWhiteRemoteAddresses: [127.0.0.1]\naccounts: []\n").unwrap();
+    let path = file.to_str().unwrap().to_owned();
+    let fixture = Fixture::with(move |configs| {
+        configs.broker.acl_enable = true;
+        configs.broker.plain_acl_file = path.clone();
+        configs.store.max_message_size = 1 << 20;
+    });
+    let addr = fixture.running().addr();
+    // Whatever the address: the first frame comes before it is looked at.
+    assert!(answered(addr, &request(1 << 20)));
+    assert!(!answered(addr, &request(2 << 20)));
+    let mut known = TcpStream::connect(addr).unwrap();
+    assert!(is_answered(&mut known, &request(0)));
+    assert!(is_answered(&mut known, &request(2 << 20)));
+    std::fs::write(&file, "accounts: []\n").unwrap();
+    until("the address to be forgotten", || {
+        fixture.connect().outcome(RequestCode::GetBrokerConfig, &[], "").0 == 16
+    });
+    let mut refused = TcpStream::connect(addr).unwrap();
+    assert!(is_answered(&mut refused, &request(0)), "by a refusal");
+    assert!(!is_answered(&mut refused, &request(2 << 20)), "which lets nobody in");
+}
+
+#[test]
+fn strangers_leave_the_others_their_part_of_the_budget() {
+    let (_fixture, addr) = broker(|server| server.server_unfinished_frames_max = 16 << 20);
+    let frame = request(3 << 20);
+    let mut known = TcpStream::connect(addr).unwrap();
+    assert!(is_answered(&mut known, &request(0)));
+    let strangers: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = TcpStream::connect(addr).unwrap();
+            // The server closes in the middle: then the write finds out.
+            let _ = stream.write_all(&frame[..2 << 20]);
+            stream
+        })
+        .collect();
+    assert!(is_answered(&mut known, &frame));
+    drop(strangers);
+    until("what they held to be free again", || answered(addr, &frame));
+}
+
+#[test]
 fn a_frame_has_its_time() {
     let (_fixture, addr) = broker(|server| server.server_frame_time_seconds = 1);
     let frame = request(1000);
@@ -119,7 +174,12 @@ fn replies_that_are_not_taken_stop_the_reading() {
 #[test]
 fn limits_that_cannot_be_stop_the_start() {
     let home = tempfile::tempdir().unwrap();
-    for word in ["frameMaxLength=100", "serverConnectionsMax=0", "serverFrameTimeSeconds=-1"] {
+    for word in [
+        "frameMaxLength=100",
+        "serverFirstFrameMaxLength=-1",
+        "serverConnectionsMax=0",
+        "serverFrameTimeSeconds=-1",
+    ] {
         let outcome = common::run(home.path(), &["broker", word, "-p"]);
         assert_eq!(outcome.code, Some(255), "{outcome:?}");
         assert!(outcome.err[0].contains(word.split('=').next().unwrap()), "{outcome:?}");

@@ -75,3 +75,18 @@ fn a_name_servers_log_changes_its_level() {
     let args = |_: &Path, port| vec!["namesrv".to_owned(), format!("listenPort={port}")];
     check("namesrv", "namesrv.log", RequestCode::UpdateNamesrvConfig, "updateConfig called by", args);
 }
+
+/// Java: `BrokerController.printWaterMark`.
+#[test]
+fn a_broker_says_each_second_who_waits() {
+    let home = tempfile::tempdir().unwrap();
+    let (_server, ..) = start_server(home.path(), |port| broker_args(home.path(), port));
+    let file = home.path().join("logs/rocketmqlogs/watermark.log");
+    let text = || std::fs::read_to_string(&file).unwrap_or_default();
+    until("two rounds", || text().matches('\n').count() >= 6);
+    for (line, queue) in text().lines().zip(["Send", "Pull", "Query"].iter().cycle()) {
+        let (time, said) = line.split_once(" - ").unwrap();
+        assert_eq!(time.len(), "2026-11-23 08:14:31".len(), "{line}");
+        assert_eq!(said, format!("[WATERMARK] {queue} Queue Size: 0 SlowTimeMills: 0"));
+    }
+}

@@ -1,6 +1,7 @@
 //! Which of the machine's addresses clients are told (Java: `RemotingUtil.getLocalAddress`, which takes the
 //! first one listed and so often a container bridge's), and whether what they are told can be connected to.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -63,27 +64,44 @@ impl fmt::Display for Choice {
             let others: Vec<String> = self.others.iter().map(|(ip, name)| format!("{ip} ({name})")).collect();
             write!(f, " There are also {}.", others.join(", "))?;
         }
-        f.write_str(" Set brokerIP1=ADDRESS for another one.")
+        f.write_str(" Set brokerIP1=ADDRESS or brokerIP1=iface:NAME for another one.")
     }
 }
 
 /// The address of the interface that carries the default route; without such a route, of the one that carries the
 /// route to a name server; else that of another interface that is neither loopback nor a bridge or tunnel.
 pub fn detect(namesrv_addr: &str) -> Choice {
-    let interfaces: Vec<(Ipv4Addr, String)> = if_addrs::get_if_addrs()
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|interface| !interface.is_loopback())
-        .filter_map(|interface| match interface.ip() {
-            IpAddr::V4(ip) => Some((ip, interface.name)),
-            IpAddr::V6(_) => None,
-        })
-        .collect();
+    let interfaces = interfaces().into_iter().filter(|(ip, _)| !ip.is_loopback()).collect();
     // TEST-NET-3: routed nowhere in particular, hence by the default route.
     let default_route = source_of(SocketAddr::from((Ipv4Addr::new(203, 0, 113, 1), 9)));
     // Names are not asked for: that may take long.
     let name_servers = namesrv_addr.split(';').filter_map(|addr| addr.trim().parse().ok());
     choose(default_route, name_servers.filter_map(source_of).next(), interfaces)
+}
+
+/// IPv4 addresses and the names of their interfaces.
+fn interfaces() -> Vec<(Ipv4Addr, String)> {
+    let v4 = |interface: if_addrs::Interface| match interface.ip() {
+        IpAddr::V4(ip) => Some((ip, interface.name)),
+        IpAddr::V6(_) => None,
+    };
+    if_addrs::get_if_addrs().unwrap_or_default().into_iter().filter_map(v4).collect()
+}
+
+/// What `brokerIP1` or `brokerIP2` says: an address or a host's name, and with `iface:NAME` the IPv4 address of an interface.
+pub fn resolve(setting: &str) -> Result<Cow<'_, str>, String> {
+    match setting.strip_prefix("iface:") {
+        Some(name) => of_interface(name.trim(), &interfaces()).map(|ip| Cow::Owned(ip.to_string())),
+        None => Ok(Cow::Borrowed(setting)),
+    }
+}
+
+fn of_interface(name: &str, interfaces: &[(Ipv4Addr, String)]) -> Result<Ipv4Addr, String> {
+    let found = interfaces.iter().find(|(_, of)| of == name).map(|(ip, _)| *ip);
+    found.ok_or_else(|| {
+        let there_are: Vec<String> = interfaces.iter().map(|(ip, name)| format!("{name} ({ip})")).collect();
+        format!("no interface {name} with an IPv4 address; there are {}", there_are.join(", "))
+    })
 }
 
 /// Connecting a datagram socket sends nothing: it only asks the routing table for the source address.
@@ -191,8 +209,22 @@ mod tests {
         assert_eq!(
             choice.to_string(),
             "brokerIP1 is not set: clients are sent to 10.0.0.2 (its interface carries the default route). There are \
-             also 172.17.0.1 (docker0). Set brokerIP1=ADDRESS for another one."
+             also 172.17.0.1 (docker0). Set brokerIP1=ADDRESS or brokerIP1=iface:NAME for another one."
         );
+    }
+
+    #[test]
+    fn an_interface_stands_for_its_address() {
+        let interfaces = [("lo", [127, 0, 0, 1]), ("eth0", [10, 0, 0, 2]), ("eth0", [10, 0, 0, 3])];
+        let interfaces = interfaces.map(|(name, ip)| (Ipv4Addr::from(ip), name.to_owned()));
+        assert_eq!(of_interface("eth0", &interfaces), Ok(Ipv4Addr::new(10, 0, 0, 2)));
+        assert_eq!(
+            of_interface("eth1", &interfaces[..2]),
+            Err("no interface eth1 with an IPv4 address; there are lo (127.0.0.1), eth0 (10.0.0.2)"
+                .to_owned())
+        );
+        assert_eq!(resolve("broker-a.example"), Ok("broker-a.example".into()));
+        assert_eq!(resolve("iface:lo"), Ok("127.0.0.1".into()));
     }
 
     #[tokio::test]

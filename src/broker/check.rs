@@ -4,8 +4,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Configs;
+use super::address::resolve;
 use super::running::{StartError, acl, store_host};
 use crate::config::ProblemKind::{self, BadValue, Doubtful};
+use crate::config::broker::BrokerConfig;
 use crate::config::store::{BrokerRole, MessageStoreConfig};
 use crate::store;
 
@@ -14,14 +16,14 @@ use crate::store;
 pub fn problems(configs: &Configs) -> Vec<(&'static str, ProblemKind)> {
     let mut problems: Vec<_> =
         store::problems(&configs.store).into_iter().map(|(key, reason)| (key, BadValue(reason))).collect();
-    if !configs.broker.broker_ip1.is_empty()
-        && let Err(error) = store_host(&configs.broker.broker_ip1, 0)
+    let BrokerConfig { broker_ip1, broker_ip2, .. } = &configs.broker;
+    if !broker_ip1.is_empty()
+        && let Err(reason) = resolve(broker_ip1).and_then(|ip| host(&ip))
     {
-        let reason = match error {
-            StartError::Config { reason, .. } => reason,
-            error => error.to_string(),
-        };
         problems.push(("brokerIP1", BadValue(reason)));
+    }
+    if let Err(reason) = resolve(broker_ip2) {
+        problems.push(("brokerIP2", BadValue(reason)));
     }
     if let Err(error) = acl(&configs.broker) {
         problems.push(("aclEnable", BadValue(error.to_string())));
@@ -29,6 +31,13 @@ pub fn problems(configs: &Configs) -> Vec<(&'static str, ProblemKind)> {
     problems.extend(http_port(configs));
     problems.extend(doubts(configs).into_iter().map(|(key, reason)| (key, Doubtful(reason))));
     problems
+}
+
+fn host(ip: &str) -> Result<(), String> {
+    store_host(ip, 0).map(drop).map_err(|error| match error {
+        StartError::Config { reason, .. } => reason,
+        error => error.to_string(),
+    })
 }
 
 fn http_port(configs: &Configs) -> Option<(&'static str, ProblemKind)> {
@@ -122,6 +131,9 @@ mod tests {
         check(|it| it.store.max_index_num = 1, &[("maxIndexNum", true)]);
         check(|it| it.broker.broker_ip1 = "10.0.0.1 # x".to_owned(), &[("brokerIP1", true)]);
         check(|it| it.broker.broker_ip1 = "::1".to_owned(), &[("brokerIP1", true)]);
+        check(|it| it.broker.broker_ip1 = "iface:none0".to_owned(), &[("brokerIP1", true)]);
+        check(|it| it.broker.broker_ip2 = "iface:none0".to_owned(), &[("brokerIP2", true)]);
+        check(|it| it.broker.broker_ip2 = "iface:lo".to_owned(), &[]);
         check(|it| it.broker.broker_ip1 = "0.0.0.0".to_owned(), &[("brokerIP1", false)]);
         check(|it| it.broker.http_port = 10_909, &[("httpPort", true)]);
         check(|it| it.broker.broker_id = 1, &[("brokerId", false)]);

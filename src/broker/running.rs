@@ -1,5 +1,6 @@
 //! A broker's start, its periodic jobs and its stop (Java: `BrokerController.initialize`, `start`, `shutdown`).
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -39,6 +40,7 @@ use crate::config::remoting::NettyServerConfig;
 use crate::filter::BloomFilter;
 use crate::ha::{self, Timing};
 use crate::http;
+use crate::remoting::Waiting;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::remoting::tls::{ClientTls, ServerTls, TlsError};
 use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions};
@@ -182,6 +184,13 @@ fn built_in(config: &BrokerConfig) -> BuiltIn {
 fn check(configs: &mut Configs) -> Result<Option<Choice>, StartError> {
     let broker = &mut configs.broker;
     let mut choice = None;
+    for (key, setting) in [("brokerIP1", &mut broker.broker_ip1), ("brokerIP2", &mut broker.broker_ip2)] {
+        match address::resolve(setting) {
+            Ok(Cow::Borrowed(_)) => {}
+            Ok(Cow::Owned(ip)) => *setting = ip,
+            Err(reason) => return Err(StartError::Config { key, value: setting.clone(), reason }),
+        }
+    }
     if broker.broker_ip1.is_empty() {
         let chosen = choice.insert(address::detect(&broker.namesrv_addr));
         if chosen.is_loopback() {
@@ -221,7 +230,7 @@ async fn listen(
     let (addr, vip_addr) = (main.addr(), vip.addr());
     let options = ServerOptions {
         tls: Arc::clone(&tls.server),
-        ..ServerOptions::of(&configs.server, configs.serialize_type)
+        ..ServerOptions::of(&configs.server, configs.serialize_type, first_frame_bytes(&configs))
     };
     let timing = Timing::of(&configs.store);
     let ha = bind_ha(&configs, addr.port()).await?;
@@ -255,6 +264,13 @@ async fn listen(
     }
     tracing::info!(name = broker.config.broker_name, %addr, %vip_addr, "broker started");
     Ok(Running { broker, addr, vip_addr, servers, jobs, master, slave, http, choice: None })
+}
+
+/// What a client's first request may need where accounts are asked for: a message, its properties and the fields.
+fn first_frame_bytes(configs: &Configs) -> Option<usize> {
+    const FIELDS_BYTES: usize = 256 * 1024;
+    let message_bytes = usize::try_from(configs.store.max_message_size).unwrap_or(0);
+    configs.broker.acl_enable.then_some(message_bytes.saturating_add(FIELDS_BYTES))
 }
 
 /// Where name servers and routes send others to.
@@ -531,8 +547,20 @@ fn millis(configured: i32, default: u64) -> Duration {
     Duration::from_millis(u64::try_from(configured).ok().filter(|millis| *millis > 0).unwrap_or(default))
 }
 
-/// Takes the samples that are due, and writes `stats.log`.
+/// Writes `watermark.log`, in Java's words. Sends wait for no thread here.
+fn log_waiting(broker: &Broker) {
+    let none = Waiting { count: 0, longest: Duration::ZERO };
+    let Pools { pull, query, .. } = &broker.pools;
+    for (name, waiting) in [("Send", none), ("Pull", pull.waiting()), ("Query", query.waiting())] {
+        let Waiting { count, longest } = waiting;
+        let longest_ms = longest.as_millis();
+        tracing::info!(target: "watermark", "[WATERMARK] {name} Queue Size: {count} SlowTimeMills: {longest_ms}");
+    }
+}
+
+/// Takes the samples that are due, and writes `stats.log` and `watermark.log`.
 async fn sample(broker: Arc<Broker>) {
+    log_waiting(&broker);
     let now_ms = broker.now_ms();
     let local_ms = local_ms(now_ms);
     broker.stats.sample(now_ms, local_ms.div_euclid(86_400_000));

@@ -15,10 +15,10 @@ pub struct BrokerConfig {
     pub rocketmq_home: String,
     /// Name servers, `host:port;host:port`. Set by NAMESRV_ADDR, too. Default empty. Read at start.
     pub namesrv_addr: String,
-    /// Address that clients are sent to and that messages carry as their store host. Default empty: that of the default route's interface. Read at start.
+    /// Address that clients are sent to and that messages carry as their store host; `iface:NAME` is that of an interface. Default empty: that of the default route's interface. Read at start.
     #[serde(rename = "brokerIP1")]
     pub broker_ip1: String,
-    /// Address that slaves are sent to. Default empty: as `brokerIP1`. Read at start.
+    /// Address that slaves are sent to; `iface:NAME` is that of an interface. Default empty: as `brokerIP1`. Read at start.
     #[serde(rename = "brokerIP2")]
     pub broker_ip2: String,
     /// Broker name: the same for a master and its slaves. Default the host name. Read at start.

@@ -33,6 +33,8 @@ pub struct NettyServerConfig {
     pub use_epoll_native_selector: bool,
     /// Longest frame, bytes. Set by `-Dcom.rocketmq.remoting.frameMaxLength`, too. A key of ours. Default 16777216. Read at start.
     pub frame_max_length: i32,
+    /// The same of a connection of which no request has been let in yet, bytes. A key of ours. Default 0: `frameMaxLength`; with `aclEnable` what the largest message needs. Read at start.
+    pub server_first_frame_max_length: i32,
     /// Connections to one port at most; more are closed at once. A key of ours. Default 60000. Read at start.
     pub server_connections_max: i32,
     /// The same of one address. A key of ours. Default 20000. Read at start.
@@ -62,6 +64,7 @@ impl Default for NettyServerConfig {
             server_pooled_byte_buf_allocator_enable: true,
             use_epoll_native_selector: false,
             frame_max_length: 16 << 20,
+            server_first_frame_max_length: 0,
             server_connections_max: 60_000,
             server_connections_per_addr_max: 20_000,
             server_requests_per_connection_max: 100_000,
@@ -100,6 +103,9 @@ impl Section for NettyServerConfig {
         // A registration has to fit, and Java's clients send no more.
         if !(64 << 10..=1 << 30).contains(&self.frame_max_length) {
             problems.push(("frameMaxLength", "is not from 65536 to 1073741824".to_owned()));
+        }
+        if self.server_first_frame_max_length < 0 {
+            problems.push(("serverFirstFrameMaxLength", "is less than 0".to_owned()));
         }
         for (key, value) in [
             ("serverConnectionsMax", self.server_connections_max),

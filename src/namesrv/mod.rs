@@ -161,8 +161,10 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
     let kv = KvConfig::open(PathBuf::from(&configs.namesrv.kv_config_path))?;
     let bind_failed = |error| StartError::Bind { port, error };
     let bound = Bound::at(SocketAddr::new(configs.bind_ip, port)).map_err(bind_failed)?;
-    let options =
-        ServerOptions { tls: Arc::clone(&tls), ..ServerOptions::of(&configs.server, configs.serialize_type) };
+    let options = ServerOptions {
+        tls: Arc::clone(&tls),
+        ..ServerOptions::of(&configs.server, configs.serialize_type, None)
+    };
     let (http_port, http_addr) = (configs.namesrv.http_port, configs.namesrv.http_bind_addr.clone());
     let place = http::Place::of(&http_addr, http_port, configs.http_or_next);
     let namesrv = Arc::new(Namesrv {

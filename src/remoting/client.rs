@@ -102,6 +102,7 @@ impl Client {
         let ends = stream.peer_addr().and_then(|remote| Ok((remote, stream.local_addr()?)));
         let (remote, local) = ends.map_err(|error| failed(error.to_string()))?;
         let (peer, outbox) = Peer::new(remote, local);
+        peer.let_in();
         let run = connection::run(
             stream,
             security,

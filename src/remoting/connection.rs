@@ -2,7 +2,7 @@
 //! has each handled, and writes all replies that are ready with one vectored write. Nothing here waits for a
 //! handler: a reply that comes later is a future that the task holds while it goes on reading.
 //!
-//! Bounds: a frame (`frame_max_bytes`), replies that the peer does not take (past `unsent_max_bytes` reading
+//! Bounds: a frame (`frame_max_bytes`, and `stranger_frame_max_bytes` until a request has been let in), replies that the peer does not take (past `unsent_max_bytes` reading
 //! stops until they are taken), replies that are still being made (`pending_max`), the bytes of unfinished
 //! frames of all connections together ([`ReadBudget`]), silence (`idle`), and how long one frame or a handshake
 //! may take. Whether there is TLS on a connection that comes in its first byte decides.
@@ -42,6 +42,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 pub struct Limits {
     /// `com.rocketmq.remoting.frameMaxLength`.
     pub frame_max_bytes: usize,
+    /// The same of a connection of which no request has been let in yet.
+    pub stranger_frame_max_bytes: usize,
     /// Replies the peer has not taken, past which nothing more is read from it.
     pub unsent_max_bytes: usize,
     /// Replies still being made, past which nothing more is read.
@@ -60,6 +62,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             frame_max_bytes: FRAME_MAX_BYTES,
+            stranger_frame_max_bytes: FRAME_MAX_BYTES,
             unsent_max_bytes: FRAME_MAX_BYTES,
             pending_max: 100_000,
             idle: Duration::from_secs(120),
@@ -70,26 +73,33 @@ impl Default for Limits {
     }
 }
 
-/// Bytes that the unfinished frames of all connections may hold together. A first read's worth is free.
+/// Bytes that the unfinished frames of all connections may hold together. A first read's worth is free. Strangers share a
+/// quarter of their own, so that they cannot take what the others need.
 #[derive(Debug)]
 pub struct ReadBudget {
-    left: AtomicUsize,
+    left_to_strangers: AtomicUsize,
+    left_to_others: AtomicUsize,
 }
 
 impl ReadBudget {
     /// A budget of so many bytes.
     pub fn new(bytes: usize) -> Arc<ReadBudget> {
-        Arc::new(ReadBudget { left: AtomicUsize::new(bytes) })
+        let (left_to_strangers, left_to_others) =
+            (AtomicUsize::new(bytes / 4), AtomicUsize::new(bytes - bytes / 4));
+        Arc::new(ReadBudget { left_to_strangers, left_to_others })
     }
 
-    fn take(&self, bytes: usize) -> bool {
-        let taken =
-            self.left.fetch_update(Ordering::AcqRel, Ordering::Acquire, |left| left.checked_sub(bytes));
-        taken.is_ok()
+    fn left_to(&self, is_stranger: bool) -> &AtomicUsize {
+        if is_stranger { &self.left_to_strangers } else { &self.left_to_others }
     }
 
-    fn give_back(&self, bytes: usize) {
-        self.left.fetch_add(bytes, Ordering::AcqRel);
+    fn take(&self, bytes: usize, is_stranger: bool) -> bool {
+        let less = |left: usize| left.checked_sub(bytes);
+        self.left_to(is_stranger).fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize, is_stranger: bool) {
+        self.left_to(is_stranger).fetch_add(bytes, Ordering::AcqRel);
     }
 }
 
@@ -124,6 +134,8 @@ pub enum Ended {
     NoCertificate,
     #[error(transparent)]
     Frame(#[from] DecodeError),
+    #[error("before any request of it was let in (serverFirstFrameMaxLength): {0}")]
+    StrangersFrame(DecodeError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -164,6 +176,7 @@ pub(super) async fn run<S: Service + ?Sized>(
         budget,
         input: BytesMut::new(),
         charged_bytes: 0,
+        charged_as_stranger: true,
         frame_since: None,
         handshake_since: None,
         output: Output::default(),
@@ -303,8 +316,9 @@ struct Connection<S: Service + ?Sized> {
     limits: Limits,
     /// Read and not yet handled: the beginning of a frame. Without any, it has no memory either.
     input: BytesMut,
-    /// What of `input` the budget has been charged with.
+    /// What of `input` the budget has been charged with, and whether as a stranger.
     charged_bytes: usize,
+    charged_as_stranger: bool,
     /// When the unfinished frame in `input` began.
     frame_since: Option<Instant>,
     /// When the other side began a handshake that is not finished.
@@ -498,7 +512,7 @@ impl<S: Service + ?Sized> Connection<S> {
             self.input = buffers::take();
             return Ok(());
         }
-        let want = match codec::frame_length(&self.input, self.limits.frame_max_bytes)? {
+        let want = match self.frame_length()? {
             Some(whole) if whole > have => (whole - have).min(have.max(BUFFER_BYTES)),
             _ => 1,
         };
@@ -518,21 +532,35 @@ impl<S: Service + ?Sized> Connection<S> {
         Ok(())
     }
 
+    /// Of the frame that `input` begins with, as soon as that can be told.
+    fn frame_length(&self) -> Result<Option<usize>, Ended> {
+        let Limits { frame_max_bytes, stranger_frame_max_bytes, .. } = self.limits;
+        if self.peer.is_stranger() && stranger_frame_max_bytes < frame_max_bytes {
+            return codec::frame_length(&self.input, stranger_frame_max_bytes).map_err(Ended::StrangersFrame);
+        }
+        Ok(codec::frame_length(&self.input, frame_max_bytes)?)
+    }
+
     /// Sets what this connection holds of the common budget.
     fn charge(&mut self, bytes: usize) -> bool {
+        let is_stranger = self.peer.is_stranger();
+        if is_stranger != self.charged_as_stranger {
+            self.budget.give_back(std::mem::take(&mut self.charged_bytes), self.charged_as_stranger);
+            self.charged_as_stranger = is_stranger;
+        }
         if bytes > self.charged_bytes {
-            if !self.budget.take(bytes - self.charged_bytes) {
+            if !self.budget.take(bytes - self.charged_bytes, is_stranger) {
                 return false;
             }
         } else {
-            self.budget.give_back(self.charged_bytes - bytes);
+            self.budget.give_back(self.charged_bytes - bytes, is_stranger);
         }
         self.charged_bytes = bytes;
         true
     }
 
     fn handle_frames(&mut self) -> Result<(), Ended> {
-        while let Some(whole) = codec::frame_length(&self.input, self.limits.frame_max_bytes)? {
+        while let Some(whole) = self.frame_length()? {
             if self.input.len() < whole {
                 break;
             }

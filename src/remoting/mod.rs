@@ -18,7 +18,7 @@ pub mod tls;
 
 pub use command::{Body, Command, Language, Response, SerializeType};
 pub use peer::{InvokeError, Peer};
-pub use router::{Answer, Fault, Request, Router, Service};
+pub use router::{Answer, Fault, Request, Router, Service, Waiting};
 
 /// `RemotingSysResponseCode.SUCCESS`.
 pub const SUCCESS: i32 = 0;

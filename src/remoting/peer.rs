@@ -43,6 +43,7 @@ pub struct Peer {
     waiting: Mutex<HashMap<i32, oneshot::Sender<Command>>>,
     next_opaque: AtomicI32,
     open: AtomicBool,
+    stranger: AtomicBool,
 }
 
 impl Peer {
@@ -57,6 +58,7 @@ impl Peer {
             waiting: Mutex::default(),
             next_opaque: AtomicI32::new(0),
             open: AtomicBool::new(true),
+            stranger: AtomicBool::new(true),
         };
         (Arc::new(peer), requests)
     }
@@ -86,6 +88,19 @@ impl Peer {
     /// Whether the connection still stands.
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
+    }
+
+    /// Whether no request of it has been let in yet: strangers get less (`Limits`).
+    pub fn is_stranger(&self) -> bool {
+        self.stranger.load(Ordering::Relaxed)
+    }
+
+    /// From now on it is no stranger.
+    pub fn let_in(&self) {
+        // Looked at first: it is so for all requests but the first one, and others read this line.
+        if self.is_stranger() {
+            self.stranger.store(false, Ordering::Relaxed);
+        }
     }
 
     /// Asks the connection's task to end it.

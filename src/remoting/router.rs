@@ -448,6 +448,7 @@ impl<S: Send + Sync + 'static> Service for Router<S> {
             {
                 return Answer::Now(fault.into());
             }
+            peer.let_in();
             handler(&self.state, peer, command)
         };
         // A handler that fails on one request must not take the connection's other requests with it.

@@ -53,14 +53,25 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
-    /// As the settings have it, and this form of headers.
-    pub fn of(config: &NettyServerConfig, serialize_type: SerializeType) -> ServerOptions {
+    /// As the settings have it, and this form of headers. Who asks for accounts says with `accounts` what the longest frame
+    /// is that a client's first request needs.
+    pub fn of(
+        config: &NettyServerConfig,
+        serialize_type: SerializeType,
+        accounts: Option<usize>,
+    ) -> ServerOptions {
         let size = |number: i32| usize::try_from(number).unwrap_or(0);
         let seconds = |number: i32| Duration::from_secs(u64::try_from(number).unwrap_or(120).max(1));
+        let frame_max_bytes = size(config.frame_max_length);
+        let stranger_frame_max_bytes = match size(config.server_first_frame_max_length) {
+            0 => accounts.unwrap_or(frame_max_bytes),
+            bytes => bytes,
+        };
         let buffer = config.server_socket_snd_buf_size.max(config.server_socket_rcv_buf_size);
         ServerOptions {
             limits: Limits {
-                frame_max_bytes: size(config.frame_max_length),
+                frame_max_bytes,
+                stranger_frame_max_bytes,
                 unsent_max_bytes: size(config.server_unsent_per_connection_max),
                 pending_max: size(config.server_requests_per_connection_max),
                 idle: seconds(config.server_channel_max_idle_time_seconds),
@@ -309,6 +320,7 @@ pub(super) fn log_end(remote: SocketAddr, ended: &Ended) {
         Ended::SlowFrame
         | Ended::Budget
         | Ended::Frame(_)
+        | Ended::StrangersFrame(_)
         | Ended::SlowHandshake
         | Ended::Handshake(_)
         | Ended::Tls(_)
