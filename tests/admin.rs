@@ -73,6 +73,31 @@ fn a_topic_that_nobody_may_use_is_warned_of() {
 }
 
 #[test]
+fn who_names_a_broker_needs_no_name_server() {
+    let server = Server::with_topic("1");
+    let home = tempfile::tempdir().unwrap();
+    let broker = server.broker.as_str();
+    for command in [
+        &["brokerStatus", "-b", broker][..],
+        &["getBrokerConfig", "-b", broker],
+        &["updateBrokerConfig", "-b", broker, "-k", "fileReservedTime", "-v", "71"],
+        &["updateTopic", "-b", broker, "-t", "T"],
+        &["updateSubGroup", "-b", broker, "-g", "G"],
+        &["deleteSubGroup", "-b", broker, "-g", "G"],
+        &["cleanExpiredCQ", "-b", broker],
+        &["cleanUnusedTopic", "-b", broker],
+        &["brokerConsumeStats", "-b", broker],
+        &["haStatus", "-b", broker],
+    ] {
+        let outcome = run(home.path(), &[&["admin"], command].concat());
+        assert_eq!(outcome.code, DONE, "{command:?}: {outcome:?}");
+    }
+    let outcome = run(home.path(), &["admin", "topicList"]);
+    let missing = "ERROR: no name server is known: name one with -n HOST:PORT or in NAMESRV_ADDR";
+    assert_eq!((outcome.code, outcome.err), (FAILED, vec![missing.to_owned()]));
+}
+
+#[test]
 fn a_cluster_that_is_not_there_costs_nothing() {
     let server = Server::with_topic("1");
     for command in [

@@ -12,7 +12,7 @@ use crate::protocol::body::route::MASTER_ID;
 
 /// brokerStatus
 pub async fn status(session: &mut Session) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     let (addrs, is_cluster) = match (session.value("b"), session.value("c")) {
         (Some(broker), _) => (vec![broker], false),
         (None, Some(cluster)) => (addrs_of(session, &cluster).await?, true),
@@ -56,7 +56,7 @@ pub async fn update_config(session: &mut Session) -> Result<(), Failure> {
         (None, Some(cluster)) => session.masters(&cluster).await?,
         (None, None) => return Err(Failure::Usage),
     };
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut failures = session.failures();
     for broker in brokers {
         match tools.calls.update_broker_config(&broker, &key, &value).await {
@@ -72,7 +72,7 @@ pub async fn update_config(session: &mut Session) -> Result<(), Failure> {
 
 /// getBrokerConfig
 pub async fn get_config(session: &mut Session) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut failures = session.failures();
     match (session.value("b"), session.value("c")) {
         (Some(broker), _) => {
@@ -130,7 +130,7 @@ async fn clean(
     session: &mut Session,
     ask: impl AsyncFn(&Tools, &str) -> Result<(), CallError>,
 ) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     let addrs = match (session.value("b"), session.value("c").filter(|name| !name.is_empty())) {
         (Some(broker), _) => vec![broker],
         (None, Some(cluster)) => addrs_of(session, &cluster).await?,

@@ -47,7 +47,7 @@ pub async fn list(session: &mut Session) -> Result<(), Failure> {
 }
 
 async fn list_once(session: &mut Session, has_more: bool) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     let info = tools.cluster_info().await?;
     session.out.text(&if has_more { more_header() } else { base_header() });
     let mut failures = session.failures();

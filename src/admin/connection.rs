@@ -18,7 +18,7 @@ fn line(number: &str, connection: &Connection) -> String {
 /// producerConnection
 pub async fn producer(session: &mut Session) -> Result<(), Failure> {
     let (group, topic) = (session.required("g")?, session.required("t")?);
-    let connections = session.tools()?.producer_connections(&group, &topic).await?;
+    let connections = session.tools().producer_connections(&group, &topic).await?;
     if connections.is_empty() {
         return Err(Failure::from(format!("Not found the producer group connection: nobody is in {group}")));
     }
@@ -31,7 +31,7 @@ pub async fn producer(session: &mut Session) -> Result<(), Failure> {
 /// consumerConnection
 pub async fn consumer(session: &mut Session) -> Result<(), Failure> {
     let group = session.required("g")?;
-    let mut connection = session.tools()?.consumer_connection(&group).await?;
+    let mut connection = session.tools().consumer_connection(&group).await?;
     connection.connection_set.sort_by(|a, b| a.client_id.cmp(&b.client_id));
     session.out.put(&consumer_text(&connection), || json!(connection));
     Ok(())

@@ -27,7 +27,7 @@ const NAME_WIDTH: usize = 32;
 
 /// consumerProgress
 pub async fn progress(session: &mut Session) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     match session.value("g") {
         Some(group) => of_group(session, &tools, &group).await,
         None => of_all(session, &tools).await,
@@ -218,7 +218,7 @@ fn known<T>(result: Result<T, ToolError>, failures: &mut super::Failures) -> Opt
 pub async fn status(session: &mut Session) -> Result<(), Failure> {
     let group = session.required("g")?;
     let jstack = session.has("s");
-    let tools = session.tools()?;
+    let tools = session.tools();
     let connection = tools.consumer_connection(&group).await?;
     if let Some(client_id) = session.value("i") {
         let info = tools.consumer_running_info(&group, &client_id, jstack).await?;

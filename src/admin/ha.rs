@@ -37,7 +37,7 @@ async fn show(session: &mut Session) -> Result<(), Failure> {
         (None, Some(cluster)) => session.masters(&cluster).await?,
         (None, None) => return Err(Failure::Usage),
     };
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut failures = session.failures();
     for addr in addrs {
         match tools.calls.ha_status(&addr).await {

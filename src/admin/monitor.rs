@@ -34,7 +34,7 @@ struct Told {
 
 /// startMonitoring
 pub async fn start(session: &mut Session) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     // Both ends of it are ours: it is never full for long.
     let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let options = ConsumerOptions {
@@ -43,7 +43,7 @@ pub async fn start(session: &mut Session) -> Result<(), Failure> {
         expression: "*".to_owned(),
         consume_from_where: ConsumeFromWhere::ConsumeFromLastOffset,
     };
-    let mut consumer = Consumer::new(tools.namesrvs.clone(), options).map_err(Failure::from)?;
+    let mut consumer = Consumer::new(tools.namesrvs()?.clone(), options).map_err(Failure::from)?;
     let events = told.clone();
     let listener = move |message: MessageExt| match compat::json::from_slice::<OffsetMovedEvent>(
         &message.message.body,

@@ -8,9 +8,9 @@ use super::{Failure, Session};
 
 /// getNamesrvConfig
 pub async fn get_config(session: &mut Session) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut failures = session.failures();
-    for addr in tools.namesrvs.addrs() {
+    for addr in tools.namesrvs()?.addrs() {
         match tools.calls.namesrv_config(addr).await {
             Ok(settings) => session.out.put(
                 &(config_title(addr) + &config_text(&settings)),
@@ -25,9 +25,9 @@ pub async fn get_config(session: &mut Session) -> Result<(), Failure> {
 /// updateNamesrvConfig
 pub async fn update_config(session: &mut Session) -> Result<(), Failure> {
     let (key, value) = (session.required("k")?, session.required("v")?);
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut failures = session.failures();
-    for addr in tools.namesrvs.addrs() {
+    for addr in tools.namesrvs()?.addrs() {
         match tools.calls.update_namesrv_config(addr, &key, &value).await {
             Ok(()) => session.out.json(|| json!({"namesrvAddr": addr, "key": key, "value": value})),
             Err(error) => failures.note(Err(error.into())),
@@ -35,7 +35,7 @@ pub async fn update_config(session: &mut Session) -> Result<(), Failure> {
     }
     failures.result()?;
     // Java names them only where -n did.
-    let addrs = if session.has("n") { tools.namesrvs.addrs() } else { &[] };
+    let addrs = if session.has("n") { tools.namesrvs()?.addrs() } else { &[] };
     session.out.text(&updated(addrs, &key, &value));
     Ok(())
 }
@@ -49,7 +49,7 @@ fn updated(addrs: &[String], key: &str, value: &str) -> String {
 pub async fn update_kv(session: &mut Session) -> Result<(), Failure> {
     let (namespace, key) = (session.required("s")?, session.required("k")?);
     let value = session.required("v")?;
-    session.tools()?.put_kv_config(&namespace, &key, &value).await?;
+    session.tools().put_kv_config(&namespace, &key, &value).await?;
     session.out.put(
         "create or update kv config to namespace success.\n",
         || json!({"namespace": namespace, "key": key, "value": value}),
@@ -60,7 +60,7 @@ pub async fn update_kv(session: &mut Session) -> Result<(), Failure> {
 /// deleteKvConfig
 pub async fn delete_kv(session: &mut Session) -> Result<(), Failure> {
     let (namespace, key) = (session.required("s")?, session.required("k")?);
-    session.tools()?.delete_kv_config(&namespace, &key).await?;
+    session.tools().delete_kv_config(&namespace, &key).await?;
     session
         .out
         .put("delete kv config from namespace success.\n", || json!({"namespace": namespace, "key": key}));
@@ -70,9 +70,9 @@ pub async fn delete_kv(session: &mut Session) -> Result<(), Failure> {
 /// wipeWritePerm
 pub async fn wipe_write_perm(session: &mut Session) -> Result<(), Failure> {
     let broker = session.required("b")?;
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut failures = session.failures();
-    for addr in tools.namesrvs.addrs() {
+    for addr in tools.namesrvs()?.addrs() {
         let wiped = tools.calls.wipe_write_perm(addr, &broker).await;
         let count = wiped.as_ref().ok().copied();
         session.out.put(

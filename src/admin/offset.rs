@@ -25,7 +25,7 @@ pub async fn reset(session: &mut Session) -> Result<(), Failure> {
     })?;
     let is_force = session.value("f").is_none_or(is_true);
     let header = ResetOffsetRequestHeader { topic, group, timestamp, is_force };
-    let tools = session.tools()?;
+    let tools = session.tools();
     session.confirm(&format!(
         "Reset the offsets of the group {} in the topic {} to {typed}?",
         header.group, header.topic
@@ -113,7 +113,7 @@ pub async fn clone(session: &mut Session) -> Result<(), Failure> {
     let (src_group, dest_group) = (session.required("s")?, session.required("d")?);
     let topic = session.required("t")?;
     let offline = session.value("o").is_some_and(is_true);
-    let tools = session.tools()?;
+    let tools = session.tools();
     tools.consume_stats(&src_group, Some(&topic)).await?;
     session
         .confirm(&format!("Give the group {dest_group} the offsets of {src_group} in the topic {topic}?"))?;

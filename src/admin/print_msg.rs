@@ -47,7 +47,7 @@ pub async fn all_queues(session: &mut Session) -> Result<(), Failure> {
     let (begin, end) = (time(session, "b")?, time(session, "e")?);
     let expression = session.value("s").unwrap_or_else(|| "*".to_owned());
     let reader = Reader::new(TOOLS_CONSUMER_GROUP, &topic, &expression).map_err(Failure::from)?;
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut spans = Vec::new();
     for place in tools.queues(&topic).await? {
         let (min, max) = tools.bounds(&place, begin, end).await?;
@@ -109,7 +109,7 @@ pub async fn one_queue(session: &mut Session) -> Result<(), Failure> {
     let (begin, end) = (time(session, "b")?, time(session, "e")?);
     let expression = session.value("s").unwrap_or_else(|| "*".to_owned());
     let reader = Reader::new(TOOLS_CONSUMER_GROUP, &topic, &expression).map_err(Failure::from)?;
-    let tools = session.tools()?;
+    let tools = session.tools();
     let addr = tools.broker_of(&topic, &broker_name).await?;
     let place = (MessageQueue::new(&topic, &broker_name, queue_id), addr);
     let (min, max) = tools.bounds(&place, begin, end).await?;
@@ -177,7 +177,7 @@ pub async fn consume(session: &mut Session) -> Result<(), Failure> {
     let wanted = Wanted { count, begin: time(session, "s")?, end: time(session, "e")? };
     check_times(&wanted, now_ms())?;
     let reader = Reader::new(&group, &topic, "*").map_err(Failure::from)?;
-    let tools = session.tools()?;
+    let tools = session.tools();
     match session.value("b") {
         Some(broker_name) if session.has("i") => {
             let addr = tools.broker_of(&topic, &broker_name).await?;

@@ -23,9 +23,9 @@ pub async fn by_id(session: &mut Session) -> Result<(), Failure> {
     let ids: Vec<String> = session.required("i")?.split(',').map(|id| id.trim().to_owned()).collect();
     let consumer = session.value("g").zip(session.value("d"));
     let resend = session.value("s").map(is_true);
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut failures = session.failures();
-    let producer = Producer::new(tools.namesrvs.clone(), RESEND_GROUP);
+    let producer = Producer::new(tools.namesrvs()?.clone(), RESEND_GROUP);
     for id in ids.iter().filter(|id| !id.is_empty()) {
         let done = match (&consumer, resend) {
             (Some((group, client_id)), _) => push(session, &tools, group, client_id, id).await,
@@ -82,7 +82,7 @@ async fn send_again(
 /// queryMsgByUniqueKey
 pub async fn by_unique_key(session: &mut Session) -> Result<(), Failure> {
     let (id, topic) = (session.required("i")?, session.required("t")?);
-    let tools = session.tools()?;
+    let tools = session.tools();
     let message = tools.query_by_unique_key(&topic, &id).await?;
     if let Some((group, client_id)) = session.value("g").zip(session.value("d")) {
         let result = tools.consume_directly(&group, &client_id, &message).await?;
@@ -96,7 +96,7 @@ pub async fn by_unique_key(session: &mut Session) -> Result<(), Failure> {
 pub async fn by_offset(session: &mut Session) -> Result<(), Failure> {
     let (topic, broker_name) = (session.required("t")?, session.required("b")?);
     let (queue_id, offset) = (session.number("i")?, session.number("o")?);
-    let tools = session.tools()?;
+    let tools = session.tools();
     let addr = tools.broker_of(&topic, &broker_name).await?;
     let reader = Reader::new(TOOLS_CONSUMER_GROUP, &topic, "*").map_err(Failure::from)?;
     let place = (MessageQueue::new(&topic, &broker_name, queue_id), addr);
@@ -114,7 +114,7 @@ pub async fn by_offset(session: &mut Session) -> Result<(), Failure> {
 /// queryMsgByKey
 pub async fn by_key(session: &mut Session) -> Result<(), Failure> {
     let (topic, key) = (session.required("t")?, session.required("k")?);
-    let tools = session.tools()?;
+    let tools = session.tools();
     let gathered = tools.query_by_key(&topic, &key).await?;
     session.out.text(&format!("{:<50} {:>4} {:>40}\n", "#Message ID", "#QID", "#Offset"));
     for message in &gathered.found {

@@ -27,7 +27,7 @@ pub async fn query(session: &mut Session) -> Result<(), Failure> {
         count: if session.has("c") { session.number("c")? } else { 10 },
         consumer_group: session.value("g"),
     };
-    let tools = session.tools()?;
+    let tools = session.tools();
     let broker = match session.value("b").filter(|broker| !broker.is_empty()) {
         Some(broker) => broker,
         None => first_master(&tools, &topic).await?,

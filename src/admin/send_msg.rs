@@ -17,7 +17,7 @@ const TLOG_OFFSET_HOURS: i8 = 8;
 
 /// Java names a tool's producer group after the time.
 fn producer(session: &Session) -> Result<Producer, Failure> {
-    Ok(Producer::new(session.tools()?.namesrvs, &now_ms().to_string()))
+    Ok(Producer::new(session.tools().namesrvs()?.clone(), &now_ms().to_string()))
 }
 
 fn row(columns: [&str; 4]) -> String {
@@ -136,7 +136,7 @@ fn greeting(size: i64) -> Vec<u8> {
 pub async fn status(session: &mut Session) -> Result<(), Failure> {
     let broker_name = session.required("b")?;
     let (size, count) = (number_or(session, "s", 128)?, number_or(session, "c", 50)?);
-    let producer = Producer::new(session.tools()?.namesrvs, "PID_SMSC");
+    let producer = Producer::new(session.tools().namesrvs()?.clone(), "PID_SMSC");
     let sent = async {
         // The first one finds the way.
         producer.send(&Message::new(&broker_name, greeting(16))).await?;
@@ -169,7 +169,7 @@ pub async fn cluster_rt(session: &mut Session) -> Result<(), Failure> {
     let size = session.number("s")?;
     let is_tlog = session.value("p").is_some_and(is_true);
     let room = session.value("m").unwrap_or_else(|| "noname".to_owned());
-    let clusters = session.tools()?.cluster_info().await?.cluster_addr_table;
+    let clusters = session.tools().cluster_info().await?.cluster_addr_table;
     let wanted: Vec<String> = match session.value("c") {
         Some(cluster) if !clusters.contains_key(&cluster) => {
             return Err(Failure::told(&format!("cluster [{cluster}] not exist")));

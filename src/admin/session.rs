@@ -221,21 +221,15 @@ impl Session {
         self.out.finish();
     }
 
-    fn namesrvs(&self) -> Result<Namesrvs, Failure> {
-        let namesrvs = self.namesrv_addr.as_deref().and_then(Namesrvs::parse);
-        namesrvs.ok_or_else(|| {
-            Failure::Text("no name server is known: name one with -n HOST:PORT or in NAMESRV_ADDR".to_owned())
-        })
-    }
-
     /// Calls with a time-out of the command's own.
     pub fn calls(&self, timeout: Duration) -> Calls {
         Calls::standalone(timeout)
     }
 
     /// Questions to the cluster.
-    pub fn tools(&self) -> Result<Tools, Failure> {
-        Ok(Tools { calls: Calls::standalone(TIMEOUT), namesrvs: self.namesrvs()? })
+    pub fn tools(&self) -> Tools {
+        let namesrvs = self.namesrv_addr.as_deref().and_then(Namesrvs::parse);
+        Tools::new(Calls::standalone(TIMEOUT), namesrvs)
     }
 
     /// Failures of parts.
@@ -275,7 +269,7 @@ impl Session {
 
     /// The brokers of a cluster.
     pub async fn brokers(&self, cluster: &str) -> Result<Vec<BrokerData>, Failure> {
-        let mut info = self.tools()?.cluster_info().await?;
+        let mut info = self.tools().cluster_info().await?;
         let names = info.cluster_addr_table.get(cluster).ok_or_else(|| Failure::told(NO_CLUSTER))?;
         Ok(names.iter().filter_map(|name| info.broker_addr_table.remove(name)).collect())
     }
@@ -288,7 +282,7 @@ impl Session {
 
     /// Takes a topic away from a cluster's brokers, and then from the name servers.
     pub async fn delete_topic(&mut self, cluster: &str, topic: &str) -> Result<(), Failure> {
-        let tools = self.tools()?;
+        let tools = self.tools();
         tools.delete_topic(cluster, topic).await?;
         self.out.put(
             &format!("delete topic [{topic}] from cluster [{cluster}] success.\n"),

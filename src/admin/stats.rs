@@ -30,7 +30,7 @@ fn row(columns: [&str; 7]) -> String {
 
 /// statsAll
 pub async fn all(session: &mut Session) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     let topics = tools.topic_list().await?;
     session.out.text(&row([
         "#Topic",

@@ -74,7 +74,7 @@ pub async fn update(session: &mut Session) -> Result<(), Failure> {
         (None, Some(cluster)) => (session.masters(&cluster).await?, true),
         (None, None) => return Err(Failure::Usage),
     };
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut failures = session.failures();
     let mut printed: Vec<SubscriptionGroupConfig> = Vec::new();
     for broker in brokers {
@@ -114,7 +114,7 @@ async fn update_at(
 /// deleteSubGroup
 pub async fn delete(session: &mut Session) -> Result<(), Failure> {
     let group_name = session.required("g")?;
-    let tools = session.tools()?;
+    let tools = session.tools();
     match (session.value("b"), session.value("c")) {
         (Some(broker), _) => {
             session.confirm(&format!("Delete the subscription group {group_name} from {broker}?"))?;

@@ -68,7 +68,7 @@ pub async fn update(session: &mut Session) -> Result<(), Failure> {
 }
 
 async fn update_broker(session: &mut Session, broker: &str, config: &TopicConfig) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     tools.calls.create_topic(broker, &request_of(config)).await?;
     if config.order {
         let info = tools.cluster_info().await?;
@@ -86,7 +86,7 @@ async fn update_broker(session: &mut Session, broker: &str, config: &TopicConfig
 }
 
 async fn update_cluster(session: &mut Session, cluster: &str, config: &TopicConfig) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut failures = session.failures();
     for broker in session.masters(cluster).await? {
         match tools.calls.create_topic(&broker, &request_of(config)).await {
@@ -148,7 +148,7 @@ pub async fn delete(session: &mut Session) -> Result<(), Failure> {
 /// updateTopicPerm. Java gives every broker the queue numbers that the first one has.
 pub async fn update_perm(session: &mut Session) -> Result<(), Failure> {
     let (topic, perm) = (session.required("t")?, session.number::<i32>("p")?);
-    let tools = session.tools()?;
+    let tools = session.tools();
     let route = tools.route(&topic).await?;
     let (addrs, is_broker) = match (session.value("b"), session.value("c")) {
         (Some(broker), _) => (vec![broker], true),
@@ -255,7 +255,7 @@ fn shown(route: &TopicRouteData) -> String {
 
 /// topicRoute
 pub async fn route(session: &mut Session) -> Result<(), Failure> {
-    let route = session.tools()?.route(&session.required("t")?).await?;
+    let route = session.tools().route(&session.required("t")?).await?;
     session.out.put(&(shown(&route) + "\n"), || json!(route));
     Ok(())
 }
@@ -282,7 +282,7 @@ fn queue_row(queue: &MessageQueue, offset: &TopicOffset) -> String {
 /// topicStatus
 pub async fn status(session: &mut Session) -> Result<(), Failure> {
     let topic = session.required("t")?;
-    let tools = session.tools()?;
+    let tools = session.tools();
     let mut failures = session.failures();
     let mut queues: BTreeMap<MessageQueue, TopicOffset> = BTreeMap::new();
     for broker in tools.brokers(&topic).await? {
@@ -321,7 +321,7 @@ fn clusters_of<'a>(info: &'a ClusterInfo, route: &TopicRouteData) -> BTreeSet<&'
 
 /// topicClusterList
 pub async fn cluster_list(session: &mut Session) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     let topic = session.required("t")?;
     let (info, route) = (tools.cluster_info().await?, tools.route(&topic).await?);
     for cluster in clusters_of(&info, &route) {
@@ -337,7 +337,7 @@ fn list_row(columns: [&str; 3]) -> String {
 
 /// topicList
 pub async fn list(session: &mut Session) -> Result<(), Failure> {
-    let tools = session.tools()?;
+    let tools = session.tools();
     if session.has("c") {
         return list_with_groups(session, &tools).await;
     }
@@ -398,7 +398,7 @@ struct MessageQueueFields<'a> {
 /// allocateMQ
 pub async fn allocate(session: &mut Session) -> Result<(), Failure> {
     let (topic, ips) = (session.required("t")?, session.required("i")?);
-    let places = session.tools()?.queues(&topic).await?;
+    let places = session.tools().queues(&topic).await?;
     let text = allocation(&places.iter().map(|(queue, _)| queue).collect::<Vec<_>>(), &ips);
     // It is JSON either way.
     super::session::write(text + "\n");
@@ -422,7 +422,7 @@ fn allocation(queues: &[&MessageQueue], ips: &str) -> String {
 /// updateOrderConf
 pub async fn update_order_conf(session: &mut Session) -> Result<(), Failure> {
     let (topic, method) = (session.required("t")?, session.required("m")?);
-    let tools = session.tools()?;
+    let tools = session.tools();
     let (text, order_conf) = match method.as_str() {
         "get" => {
             let known = tools.kv_config(ORDER_TOPIC_CONFIG, &topic).await?.unwrap_or_default();

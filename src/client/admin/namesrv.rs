@@ -60,7 +60,7 @@ impl Tools {
             let reply = self.calls.succeed(addr, RequestCode::GetKvConfig, &header, Bytes::new()).await?;
             Ok(header_of::<GetKVConfigResponseHeader>(addr, &reply)?.value)
         };
-        Ok(self.namesrvs.first_answer(ask).await?)
+        Ok(self.namesrvs()?.first_answer(ask).await?)
     }
 
     /// Takes a value away from every name server (102).
@@ -72,7 +72,7 @@ impl Tools {
     /// Every name server; the first failure counts.
     async fn tell_all(&self, code: RequestCode, header: &impl Serialize) -> Result<(), ToolError> {
         let mut told = Ok(());
-        for addr in self.namesrvs.addrs() {
+        for addr in self.namesrvs()?.addrs() {
             told = told.and(self.calls.succeed(addr, code, header, Bytes::new()).await.map(drop));
         }
         Ok(told?)

@@ -40,6 +40,8 @@ pub enum ToolError {
     /// What Java's client finds out by itself, with its code.
     #[error("CODE: {code}  DESC: {text}")]
     Found { code: i32, text: String },
+    #[error("no name server is known: name one with -n HOST:PORT or in NAMESRV_ADDR")]
+    NoNameServer,
 }
 
 impl ToolError {
@@ -52,6 +54,7 @@ impl ToolError {
         match self {
             ToolError::Call(error) => error.code(),
             ToolError::Found { code, .. } => Some(*code),
+            ToolError::NoNameServer => None,
         }
     }
 
@@ -64,7 +67,7 @@ impl ToolError {
         match self {
             ToolError::Call(CallError::Refused { code, remark, .. }) => format!("CODE:{code} DESC:{remark}"),
             ToolError::Found { code, text } => format!("CODE:{code} DESC:{text}"),
-            ToolError::Call(other) => other.to_string(),
+            other => other.to_string(),
         }
     }
 }
@@ -132,21 +135,31 @@ pub struct Gathered<T> {
 /// A queue and the address of its broker.
 pub type Place = (MessageQueue, String);
 
-/// Calls, and the name servers that say whom to call.
+/// Calls, and the name servers that say whom to call. Who names a broker's address needs none.
 #[derive(Clone)]
 pub struct Tools {
     pub calls: Calls,
-    pub namesrvs: Namesrvs,
+    namesrvs: Option<Namesrvs>,
 }
 
 impl Tools {
+    /// Tools that ask these name servers, if any.
+    pub fn new(calls: Calls, namesrvs: Option<Namesrvs>) -> Tools {
+        Tools { calls, namesrvs }
+    }
+
+    /// The name servers.
+    pub fn namesrvs(&self) -> Result<&Namesrvs, ToolError> {
+        self.namesrvs.as_ref().ok_or(ToolError::NoNameServer)
+    }
+
     fn relayed(&self) -> Calls {
         self.calls.taking(RELAY_TIMES)
     }
 
     /// Where a topic is.
     pub async fn route(&self, topic: &str) -> Result<TopicRouteData, ToolError> {
-        Ok(self.namesrvs.first_answer(async |addr| self.calls.route_info(addr, topic).await).await?)
+        Ok(self.namesrvs()?.first_answer(async |addr| self.calls.route_info(addr, topic).await).await?)
     }
 
     /// One address of each broker of a topic: the master, or a slave where there is none.

@@ -35,13 +35,13 @@ impl Calls {
 impl Tools {
     /// Every topic, in order.
     pub async fn topic_list(&self) -> Result<BTreeSet<String>, ToolError> {
-        let list = self.namesrvs.first_answer(async |addr| self.calls.topic_list(addr).await).await?;
+        let list = self.namesrvs()?.first_answer(async |addr| self.calls.topic_list(addr).await).await?;
         Ok(list.topic_list.into_iter().collect())
     }
 
     /// Every broker.
     pub async fn cluster_info(&self) -> Result<ClusterInfo, ToolError> {
-        Ok(self.namesrvs.first_answer(async |addr| self.calls.cluster_info(addr).await).await?)
+        Ok(self.namesrvs()?.first_answer(async |addr| self.calls.cluster_info(addr).await).await?)
     }
 
     /// Takes a topic away from all brokers of a cluster.
@@ -58,7 +58,7 @@ impl Tools {
 
     /// Takes a topic away from every name server.
     pub async fn delete_topic_in_namesrvs(&self, topic: &str) -> Result<(), ToolError> {
-        for addr in self.namesrvs.addrs() {
+        for addr in self.namesrvs()?.addrs() {
             self.calls.delete_topic_in_namesrv(addr, topic).await?;
         }
         Ok(())
