@@ -5,9 +5,10 @@
 
 mod common;
 
+use compat::language::LanguageCode;
 use rocketmq::protocol::message::messages;
 use rocketmq::protocol::request_code::RequestCode;
-use rocketmq::remoting::{Command, Language};
+use rocketmq::remoting::Command;
 use serde_json::{Value, json};
 
 use self::common::broker::{Client, Fixture, NameServer};
@@ -88,7 +89,7 @@ fn a_reset_is_told_to_every_member() {
 fn cpp_clients_are_told_in_their_form() {
     let (fixture, mut admin) = fixture();
     let mut java = member(&fixture, "java");
-    let mut cpp = fixture.connect().speaking(Language::Cpp);
+    let mut cpp = fixture.connect().speaking(LanguageCode::Cpp);
     cpp.heart_beat("cpp", "g", &["T"]);
     assert_eq!((cpp.told_of(), java.told_of()), ("g".to_owned(), "g".to_owned()));
     let list = json!([
@@ -100,7 +101,7 @@ fn cpp_clients_are_told_in_their_form() {
     assert_eq!(body(&cpp.asked()), list);
     assert_eq!(table(&java.asked()), [(0, 0), (1, 0)]);
     // Who asks as a C++ client (mqadmin -c) wants that form for all.
-    let mut admin = admin.speaking(Language::Cpp);
+    let mut admin = admin.speaking(LanguageCode::Cpp);
     assert_eq!(admin.call(RequestCode::InvokeBrokerToResetOffset, &reset("0", "true"), "").code, 0);
     assert_eq!([body(&cpp.asked()), body(&java.asked())], [list.clone(), list]);
 }

@@ -4,5 +4,6 @@
 pub mod hash;
 pub mod id;
 pub mod json;
+pub mod language;
 pub mod number;
 pub mod properties;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use compat::language::LanguageCode;
+
 use crate::clock::Clock;
 use crate::protocol::body::client::Connection;
-use crate::protocol::language::LanguageCode;
 use crate::remoting::{Command, Peer};
 
 /// A client without heartbeat for so long is dropped (Java: `CHANNEL_EXPIRED_TIMEOUT`).
@@ -30,7 +31,7 @@ impl Client {
         Arc::new(Client {
             peer: Arc::clone(peer),
             client_id: client_id.to_owned(),
-            language: LanguageCode::of_code(request.language as u8),
+            language: request.language,
             version: request.version,
             heard_ms: AtomicI64::new(now_ms),
         })

@@ -5,7 +5,6 @@ pub mod code;
 pub mod faq;
 pub mod header;
 pub(crate) mod java_enum;
-pub mod language;
 pub mod message;
 pub mod perm;
 pub mod request_code;

@@ -11,9 +11,10 @@
 //! | 4 + n | ext fields: 2 + n name, 4 + n value, repeated |
 
 use bytes::{BufMut, BytesMut};
+use compat::language::LanguageCode;
 
 use super::codec::{DecodeError, Head};
-use super::command::{Command, Language};
+use super::command::Command;
 use crate::strmap::StrMap;
 
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], DecodeError> {
@@ -56,7 +57,7 @@ pub(super) fn decode(header: &[u8]) -> Result<Command, DecodeError> {
     let ext = take(&mut rest, ext_length)?;
     Ok(Command {
         code,
-        language: Language::of_code(language),
+        language: LanguageCode::of_code(language),
         version,
         opaque,
         flag,

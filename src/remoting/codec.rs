@@ -10,8 +10,9 @@
 //! | 8 + n | rest | body |
 
 use bytes::{BufMut, Bytes, BytesMut};
+use compat::language::LanguageCode;
 
-use super::command::{Command, FLAG_RESPONSE, Language, Response, SerializeType, VERSION_4_3_0};
+use super::command::{Command, FLAG_RESPONSE, Response, SerializeType, VERSION_4_3_0};
 use super::{binary_header, json_header};
 
 /// `com.rocketmq.remoting.frameMaxLength`: the largest frame, its length word included.
@@ -93,7 +94,8 @@ pub fn encode_as(command: &Command, form: SerializeType, out: &mut BytesMut) {
 
 /// Appends a response's frame up to where its body begins; the caller sends the body behind it.
 pub fn encode_response_head(response: &Response, opaque: i32, form: SerializeType, out: &mut BytesMut) {
-    let (language, version, form) = response.relayed_from.unwrap_or((Language::Java, VERSION_4_3_0, form));
+    let (language, version, form) =
+        response.relayed_from.unwrap_or((LanguageCode::Java, VERSION_4_3_0, form));
     let head = Head {
         code: response.code,
         language,
@@ -109,7 +111,7 @@ pub fn encode_response_head(response: &Response, opaque: i32, form: SerializeTyp
 /// A header's fields, borrowed from a command or a response.
 pub(super) struct Head<'a> {
     pub code: i32,
-    pub language: Language,
+    pub language: LanguageCode,
     pub version: i32,
     pub opaque: i32,
     pub flag: i32,
@@ -165,7 +167,7 @@ mod tests {
             let ext = [("a", "x\u{1}y\u{2}"), ("b", "\"\\/\u{7f}ü𝄞\n"), ("c", "")].into_iter().collect();
             let command = Command {
                 code: 310,
-                language: Language::Go,
+                language: LanguageCode::Go,
                 version: 373,
                 opaque: i32::MIN,
                 flag: 2,

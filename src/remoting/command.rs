@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use compat::language::LanguageCode;
 use serde::{Deserialize, Serialize};
 
 use crate::strmap::{self, StrMap};
@@ -47,62 +48,11 @@ impl SerializeType {
     }
 }
 
-/// What a peer is written in (Java: `LanguageCode`). Codes that 4.3.0 does not know are [`Language::Other`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(u8)]
-pub enum Language {
-    #[default]
-    Java = 0,
-    Cpp = 1,
-    Dotnet = 2,
-    Python = 3,
-    Delphi = 4,
-    Erlang = 5,
-    Ruby = 6,
-    Other = 7,
-    Http = 8,
-    Go = 9,
-    Php = 10,
-    Oms = 11,
-}
-
-const LANGUAGES: [(Language, &str); 12] = [
-    (Language::Java, "JAVA"),
-    (Language::Cpp, "CPP"),
-    (Language::Dotnet, "DOTNET"),
-    (Language::Python, "PYTHON"),
-    (Language::Delphi, "DELPHI"),
-    (Language::Erlang, "ERLANG"),
-    (Language::Ruby, "RUBY"),
-    (Language::Other, "OTHER"),
-    (Language::Http, "HTTP"),
-    (Language::Go, "GO"),
-    (Language::Php, "PHP"),
-    (Language::Oms, "OMS"),
-];
-
-impl Language {
-    /// The language of a binary header's code.
-    pub fn of_code(code: u8) -> Language {
-        LANGUAGES.get(usize::from(code)).map_or(Language::Other, |(language, _)| *language)
-    }
-
-    /// The language of a JSON header's name.
-    pub fn of_name(name: &str) -> Language {
-        LANGUAGES.iter().find(|(_, known)| *known == name).map_or(Language::Other, |(language, _)| *language)
-    }
-
-    /// Java's name.
-    pub fn name(self) -> &'static str {
-        LANGUAGES[self as usize].1
-    }
-}
-
 /// A frame's content.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Command {
     pub code: i32,
-    pub language: Language,
+    pub language: LanguageCode,
     pub version: i32,
     pub opaque: i32,
     pub flag: i32,
@@ -183,7 +133,7 @@ pub struct Response {
     pub ext: Option<StrMap>,
     pub body: Body,
     /// Set where the whole answer of another peer is passed on: its own language, version and header form.
-    pub relayed_from: Option<(Language, i32, SerializeType)>,
+    pub relayed_from: Option<(LanguageCode, i32, SerializeType)>,
 }
 
 impl Response {

@@ -4,9 +4,10 @@
 
 use bytes::{BufMut, BytesMut};
 use compat::json::{self, Value};
+use compat::language::LanguageCode;
 
 use super::codec::{DecodeError, Head};
-use super::command::{Command, Language};
+use super::command::Command;
 use crate::strmap::StrMap;
 
 /// A command without body.
@@ -49,7 +50,7 @@ impl<'a> Scanner<'a> {
             "opaque" => command.opaque = self.integer()?,
             "version" => command.version = self.integer()?,
             "language" => {
-                command.language = Language::of_name(self.plain_string()?);
+                command.language = LanguageCode::of_name(self.plain_string()?);
             }
             "remark" => {
                 let mut remark = String::new();
@@ -209,10 +210,10 @@ fn decode_lenient(header: &[u8]) -> Result<Command, DecodeError> {
             "language" => {
                 command.language = match scalar_text(&value) {
                     Some(text) => match text.parse::<u8>() {
-                        Ok(ordinal) => Language::of_code(ordinal),
-                        Err(_) => Language::of_name(&text),
+                        Ok(ordinal) => LanguageCode::of_code(ordinal),
+                        Err(_) => LanguageCode::of_name(&text),
                     },
-                    None => Language::Java,
+                    None => LanguageCode::Java,
                 }
             }
             "remark" => command.remark = scalar_text(&value),
@@ -333,7 +334,7 @@ mod tests {
         }
         check("{code:17,'extFields':{a:1.5,b:null}}", |c| c.code == 17 && c.ext_field("b").is_none());
         check(r#"{"code":"12","remark":null,"extFields":null}"#, |c| c.code == 12 && c.ext.is_none());
-        check(r#"{"language":9,"unknown":[1,{"x":2}]}"#, |c| c.language == Language::Go);
+        check(r#"{"language":9,"unknown":[1,{"x":2}]}"#, |c| c.language == LanguageCode::Go);
         check(r#"{"remark":"\ud834\udd1e"}"#, |c| c.remark.as_deref() == Some("𝄞"));
     }
 

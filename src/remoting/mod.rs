@@ -16,7 +16,7 @@ pub mod router;
 pub mod server;
 pub mod tls;
 
-pub use command::{Body, Command, Language, Response, SerializeType};
+pub use command::{Body, Command, Response, SerializeType};
 pub use peer::{InvokeError, Peer};
 pub use router::{Answer, Fault, Request, Router, Service, Waiting};
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use compat::language::LanguageCode;
 use rocketmq::broker::{self, Configs, Running};
 use rocketmq::config::broker::BrokerConfig;
 use rocketmq::config::remoting::NettyServerConfig;
@@ -14,7 +15,7 @@ use rocketmq::config::store::MessageStoreConfig;
 use rocketmq::namesrv;
 use rocketmq::protocol::request_code::RequestCode;
 use rocketmq::remoting::command::{FLAG_RESPONSE, VERSION_4_3_0};
-use rocketmq::remoting::{Command, Language, codec};
+use rocketmq::remoting::{Command, codec};
 use rocketmq::store::{NewMessage, PutStatus};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -170,7 +171,7 @@ pub struct Client {
     opaque: i32,
     /// Requests of the broker that came while an answer was waited for.
     asked: VecDeque<Command>,
-    language: Language,
+    language: LanguageCode,
     version: i32,
 }
 
@@ -178,11 +179,17 @@ impl Client {
     pub fn connect(addr: SocketAddr) -> Client {
         let stream = TcpStream::connect(addr).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Client { stream, opaque: 0, asked: VecDeque::new(), language: Language::Java, version: VERSION_4_3_0 }
+        Client {
+            stream,
+            opaque: 0,
+            asked: VecDeque::new(),
+            language: LanguageCode::Java,
+            version: VERSION_4_3_0,
+        }
     }
 
     /// As a client written in another language.
-    pub fn speaking(self, language: Language) -> Client {
+    pub fn speaking(self, language: LanguageCode) -> Client {
         Client { language, ..self }
     }
 

@@ -1,7 +1,8 @@
 //! RemotingCommand: frames that Java encodes are read by us and the other way round, in both header forms.
 
 use bytes::{Bytes, BytesMut};
-use rocketmq::remoting::{Command, Language, SerializeType, codec};
+use compat::language::LanguageCode;
+use rocketmq::remoting::{Command, SerializeType, codec};
 use rocketmq::strmap::StrMap;
 
 use crate::items::{Map, Reader, Writer};
@@ -77,7 +78,7 @@ impl Plain {
         });
         Command {
             code: self.code,
-            language: Language::of_code(self.language),
+            language: LanguageCode::of_code(self.language),
             version: self.version,
             opaque: self.opaque,
             flag: self.flag,

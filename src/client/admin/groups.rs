@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use compat::language::LanguageCode;
 
 use crate::client::{CallError, Calls, body_of, header_of, json_of, refused};
 use crate::protocol::body::client::{
@@ -27,7 +28,7 @@ use crate::protocol::header::topic::{
     QueryTopicConsumeByWhoRequestHeader,
 };
 use crate::protocol::request_code::RequestCode;
-use crate::remoting::{Command, Language, SUCCESS};
+use crate::remoting::{Command, SUCCESS};
 
 impl Calls {
     /// How far a group is on one broker (208), for one topic or all.
@@ -138,7 +139,7 @@ impl Calls {
     ) -> Result<BTreeMap<MessageQueue, i64>, CallError> {
         let mut request = Command::request(RequestCode::InvokeBrokerToResetOffset, header);
         if is_c {
-            request.language = Language::Cpp;
+            request.language = LanguageCode::Cpp;
         }
         let reply = self.invoke(broker, request).await?;
         if reply.code != SUCCESS {

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compat::language::LanguageCode;
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::body::heartbeat::{ConsumeFromWhere, ConsumeType, MessageModel, SubscriptionData};
 use crate::protocol::body::queue::MessageQueue;
 use crate::protocol::java_enum::java_enum;
-use crate::protocol::language::LanguageCode;
 
 /// Java: `Connection`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! Every body against what Java prints.
 
 use compat::json::{from_slice, to_vec, to_vec_java};
+use compat::language::LanguageCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -14,7 +15,6 @@ use super::register::RegisterBrokerBody;
 use super::route::*;
 use super::stats::*;
 use super::topic::*;
-use crate::protocol::language::LanguageCode;
 
 const DATA_VERSION: &str = r#"{"counter":2,"timestamp":1795391897067}"#;
 const TOPIC_CONFIG: &str = r#"{"order":false,"perm":6,"readQueueNums":4,"topicFilterType":"SINGLE_TAG","topicName":"T","topicSysFlag":0,"writeQueueNums":4}"#;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use compat::language::LanguageCode;
 use futures_util::future::join_all;
 
 use crate::broker::Broker;
@@ -18,11 +19,10 @@ use crate::protocol::header::client::{
     ConsumeMessageDirectlyResultRequestHeader, GetConsumerRunningInfoRequestHeader,
 };
 use crate::protocol::header::offset::{GetConsumerStatusRequestHeader, ResetOffsetRequestHeader};
-use crate::protocol::language::LanguageCode;
 use crate::protocol::request_code::RequestCode;
 use crate::protocol::response_code::ResponseCode;
 use crate::protocol::version::{self, version_desc};
-use crate::remoting::{Answer, Command, Fault, InvokeError, Language, Request, Response};
+use crate::remoting::{Answer, Command, Fault, InvokeError, Request, Response};
 
 /// How long one client has for its offsets.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ pub fn reset_offset(
     let for_java = compat::json::to_vec(&ResetOffsetBody { offset_table: offset_table.clone() });
     let for_c = compat::json::to_vec(&ResetOffsetBodyForC { offset_table: listed(&offset_table) });
     let (for_java, for_c) = (for_java.expect("bodies are maps"), for_c.expect("bodies are lists"));
-    let all_are_c = request.command.language == Language::Cpp;
+    let all_are_c = request.command.language == LanguageCode::Cpp;
     for client in &clients {
         let is_c = all_are_c || client.language == LanguageCode::Cpp;
         let body = if is_c { for_c.clone() } else { for_java.clone() };
