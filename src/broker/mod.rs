@@ -20,6 +20,7 @@ pub mod spread;
 pub mod statistics;
 pub mod stats;
 pub mod subscription_group;
+mod table;
 pub mod topic_config;
 pub mod transaction;
 mod watched;

@@ -1,14 +1,15 @@
 //! The settings of consumer groups and `subscriptionGroup.json` (Java: `SubscriptionGroupManager`). Not who is
 //! connected: that is `consumers`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::table::{Table, Wrapper};
 use super::topic_config::QUEUE_NUMS_MAX;
 use crate::clock::Clock;
-use crate::config::file::{self as config_file, FileError};
+use crate::config::file::FileError;
 use crate::protocol::body::group::{SubscriptionGroupConfig, SubscriptionGroupWrapper};
 use crate::protocol::body::topic::DataVersion;
 use crate::protocol::topic::{self, NameError};
@@ -24,18 +25,23 @@ pub enum GroupError {
 
 /// The groups of this broker.
 pub struct SubscriptionGroups {
-    file: PathBuf,
-    clock: Clock,
-    tables: RwLock<Tables>,
+    table: Table<SubscriptionGroupWrapper>,
     auto_create: AtomicBool,
-    unsaved: AtomicBool,
-    saving: Mutex<()>,
-    changed: Box<dyn Fn() + Send + Sync>,
 }
 
-struct Tables {
-    groups: HashMap<String, Arc<SubscriptionGroupConfig>>,
-    version: DataVersion,
+impl Wrapper for SubscriptionGroupWrapper {
+    type Row = SubscriptionGroupConfig;
+
+    fn new(
+        data_version: DataVersion,
+        subscription_group_table: BTreeMap<String, SubscriptionGroupConfig>,
+    ) -> Self {
+        SubscriptionGroupWrapper { data_version, subscription_group_table }
+    }
+
+    fn into_parts(self) -> (DataVersion, BTreeMap<String, SubscriptionGroupConfig>) {
+        (self.data_version, self.subscription_group_table)
+    }
 }
 
 impl SubscriptionGroups {
@@ -47,36 +53,24 @@ impl SubscriptionGroups {
         clock: Clock,
         changed: impl Fn() + Send + Sync + 'static,
     ) -> Result<SubscriptionGroups, FileError> {
-        let mut groups: HashMap<String, Arc<SubscriptionGroupConfig>> = topic::BUILT_IN_GROUPS
+        let built_in = topic::BUILT_IN_GROUPS
             .iter()
-            .map(|&name| (name.to_owned(), Arc::new(SubscriptionGroupConfig::new(name))))
-            .collect();
-        let mut version = DataVersion::new(clock.now_ms());
-        if let Some(saved) = config_file::load::<SubscriptionGroupWrapper>(&file)? {
-            version = saved.data_version;
-            for (name, mut config) in saved.subscription_group_table {
-                if let Err(reason) = check(&name, &config) {
-                    tracing::error!(group = name, %reason, "subscription group of the file left out");
-                    continue;
-                }
-                config.group_name.clone_from(&name);
-                groups.insert(name, Arc::new(config));
+            .map(|name| ((*name).to_owned(), SubscriptionGroupConfig::new(name)));
+        let accept = |name: &str, config: &mut SubscriptionGroupConfig| {
+            if let Err(reason) = check(name, config) {
+                tracing::error!(group = name, %reason, "subscription group of the file left out");
+                return false;
             }
-        }
-        Ok(SubscriptionGroups {
-            file,
-            clock,
-            tables: RwLock::new(Tables { groups, version }),
-            auto_create: AtomicBool::new(auto_create),
-            unsaved: AtomicBool::new(false),
-            saving: Mutex::new(()),
-            changed: Box::new(changed),
-        })
+            name.clone_into(&mut config.group_name);
+            true
+        };
+        let table = Table::open(file, clock, built_in, accept, changed)?;
+        Ok(SubscriptionGroups { table, auto_create: AtomicBool::new(auto_create) })
     }
 
     /// A group's settings.
     pub fn get(&self, group: &str) -> Option<Arc<SubscriptionGroupConfig>> {
-        self.read().groups.get(group).cloned()
+        self.table.get(group)
     }
 
     /// A group's settings, the usual ones made where there are none and that is allowed (Java:
@@ -93,12 +87,11 @@ impl SubscriptionGroups {
             tracing::warn!(group, %reason, "subscription group not created");
             return None;
         }
-        let mut tables = self.write();
-        if let Some(config) = tables.groups.get(group) {
-            return Some(Arc::clone(config));
+        let (config, is_new) = self.table.put_new(group, config);
+        if is_new {
+            tracing::info!(group, "auto create a subscription group");
         }
-        tracing::info!(group, "auto create a subscription group");
-        Some(self.put(&mut tables, config))
+        Some(config)
     }
 
     /// `autoCreateSubscriptionGroup` has been set.
@@ -110,94 +103,47 @@ impl SubscriptionGroups {
     pub fn update(&self, config: SubscriptionGroupConfig) -> Result<(), GroupError> {
         check(&config.group_name, &config)?;
         tracing::info!(group = config.group_name, %config, "subscription group created or changed");
-        self.put(&mut self.write(), config);
+        self.table.put(&config.group_name.clone(), config);
         Ok(())
     }
 
     /// Forgets a group; `false` where it was not known.
     pub fn delete(&self, group: &str) -> bool {
-        let mut tables = self.write();
-        let existed = tables.groups.remove(group).is_some();
+        let existed = self.table.delete(group);
         if existed {
             tracing::info!(group, "subscription group deleted");
-            self.note_change(&mut tables);
         }
         existed
     }
 
     /// Stops a group's pulls until the next start: not saved, as in Java (`disableConsume`).
     pub fn disable_consume(&self, group: &str) {
-        let mut tables = self.write();
-        if let Some(config) = tables.groups.get_mut(group) {
-            Arc::make_mut(config).consume_enable = false;
-            tables.version.next_version(self.clock.now_ms());
-        }
+        self.table.change_for_now(group, |config| config.consume_enable = false);
     }
 
     /// Replaces everything by a master's table.
     pub fn replace(&self, wrapper: SubscriptionGroupWrapper) {
-        let mut tables = self.write();
-        tables.version = wrapper.data_version;
-        let sound =
-            wrapper.subscription_group_table.into_iter().filter(|(name, config)| check(name, config).is_ok());
-        tables.groups = sound.map(|(name, config)| (name, Arc::new(config))).collect();
-        self.unsaved.store(true, Ordering::Release);
-        (self.changed)();
+        self.table.replace(wrapper, |name, config| check(name, config).is_ok());
     }
 
     /// The table's version.
     pub fn version(&self) -> DataVersion {
-        self.read().version
+        self.table.version()
     }
 
     /// The groups' names.
     pub fn names(&self) -> Vec<String> {
-        self.read().groups.keys().cloned().collect()
+        self.table.names()
     }
 
     /// The table as replies and the file have it.
     pub fn snapshot(&self) -> SubscriptionGroupWrapper {
-        let tables = self.read();
-        let groups: BTreeMap<String, SubscriptionGroupConfig> = tables
-            .groups
-            .iter()
-            .map(|(name, config)| (name.clone(), SubscriptionGroupConfig::clone(config)))
-            .collect();
-        SubscriptionGroupWrapper { data_version: tables.version, subscription_group_table: groups }
+        self.table.snapshot()
     }
 
     /// Writes the file where something has changed since the last time. Blocks.
     pub fn persist(&self) -> Result<(), FileError> {
-        let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.unsaved.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let saved = config_file::store(&self.file, &self.snapshot());
-        if saved.is_err() {
-            self.unsaved.store(true, Ordering::Release);
-        }
-        saved
-    }
-
-    fn put(&self, tables: &mut Tables, config: SubscriptionGroupConfig) -> Arc<SubscriptionGroupConfig> {
-        let config = Arc::new(config);
-        tables.groups.insert(config.group_name.clone(), Arc::clone(&config));
-        self.note_change(tables);
-        config
-    }
-
-    fn note_change(&self, tables: &mut Tables) {
-        tables.version.next_version(self.clock.now_ms());
-        self.unsaved.store(true, Ordering::Release);
-        (self.changed)();
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Tables> {
-        self.tables.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
-        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+        self.table.persist()
     }
 }
 

@@ -1,14 +1,15 @@
-//! The broker's topics and `topics.json` (Java: `TopicConfigManager`). Reads are one map lookup under a
-//! read lock; changes are written out by the broker's persist task, not by whoever makes them.
+//! The broker's topics and `topics.json` (Java: `TopicConfigManager`): which there are at first, which names and queues a
+//! topic may have, and how sends make one. How a table is kept is `table`'s.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::table::{Table, Wrapper};
 use crate::clock::Clock;
-use crate::config::file::{self as config_file, FileError};
+use crate::config::file::FileError;
 use crate::protocol::body::topic::{DataVersion, TopicConfig, TopicConfigSerializeWrapper};
 use crate::protocol::perm::{self, PERM_INHERIT, PERM_READ, PERM_WRITE};
 use crate::protocol::topic::{self, AUTO_CREATE_TOPIC_KEY_TOPIC, NameError, TBW102_TOPIC};
@@ -67,20 +68,22 @@ impl BuiltIn {
 
 /// The topics of this broker.
 pub struct TopicTable {
-    file: PathBuf,
-    clock: Clock,
-    tables: RwLock<Tables>,
+    table: Table<TopicConfigSerializeWrapper>,
     /// The names that reply 305 lists.
     system: BTreeSet<String>,
     auto_create: AtomicBool,
-    unsaved: AtomicBool,
-    saving: Mutex<()>,
-    changed: Box<dyn Fn() + Send + Sync>,
 }
 
-struct Tables {
-    topics: HashMap<String, Arc<TopicConfig>>,
-    version: DataVersion,
+impl Wrapper for TopicConfigSerializeWrapper {
+    type Row = TopicConfig;
+
+    fn new(data_version: DataVersion, topic_config_table: BTreeMap<String, TopicConfig>) -> Self {
+        TopicConfigSerializeWrapper { data_version, topic_config_table }
+    }
+
+    fn into_parts(self) -> (DataVersion, BTreeMap<String, TopicConfig>) {
+        (self.data_version, self.topic_config_table)
+    }
 }
 
 impl TopicTable {
@@ -92,57 +95,34 @@ impl TopicTable {
         clock: Clock,
         changed: impl Fn() + Send + Sync + 'static,
     ) -> Result<TopicTable, FileError> {
-        let built_in_topics = built_in.topics();
-        let system = built_in_topics.iter().map(|config| config.topic_name.clone()).collect();
-        let mut topics: HashMap<String, Arc<TopicConfig>> =
-            built_in_topics.into_iter().map(|config| (config.topic_name.clone(), Arc::new(config))).collect();
-        let mut version = DataVersion::new(clock.now_ms());
-        let mut unsaved = false;
-        if let Some(saved) = config_file::load::<TopicConfigSerializeWrapper>(&file)? {
-            version = saved.data_version;
-            // A table that is more than its file has another version: to slaves and name servers that know the file's,
-            // Java's broker before us among them, an equal one says that there is nothing to look at.
-            unsaved = topics.keys().any(|name| !saved.topic_config_table.contains_key(name));
-            if unsaved {
-                version.next_version(clock.now_ms());
+        let topics = built_in.topics();
+        let system: BTreeSet<_> = topics.iter().map(|config| config.topic_name.clone()).collect();
+        let topics = topics.into_iter().map(|config| (config.topic_name.clone(), config));
+        let accept = |name: &str, config: &mut TopicConfig| {
+            if let Err(reason) = check(&system, name, config) {
+                tracing::error!(topic = name, %reason, "topic of the file left out");
+                return false;
             }
-            for (name, mut config) in saved.topic_config_table {
-                // The broker's and the cluster's own topics may have dots: host names do.
-                let checked =
-                    if topics.contains_key(&name) { check_queues(&config) } else { check(&name, &config) };
-                if let Err(reason) = checked {
-                    tracing::error!(topic = name, %reason, "topic of the file left out");
-                    continue;
-                }
-                config.topic_name.clone_from(&name);
-                topics.insert(name, Arc::new(config));
-            }
-        }
-        Ok(TopicTable {
-            file,
-            clock,
-            tables: RwLock::new(Tables { topics, version }),
-            system,
-            auto_create: AtomicBool::new(built_in.auto_create_topic_enable),
-            unsaved: AtomicBool::new(unsaved),
-            saving: Mutex::new(()),
-            changed: Box::new(changed),
-        })
+            name.clone_into(&mut config.topic_name);
+            true
+        };
+        let table = Table::open(file, clock, topics, accept, changed)?;
+        Ok(TopicTable { table, system, auto_create: AtomicBool::new(built_in.auto_create_topic_enable) })
     }
 
     /// A topic's settings.
     pub fn get(&self, topic: &str) -> Option<Arc<TopicConfig>> {
-        self.read().topics.get(topic).cloned()
+        self.table.get(topic)
     }
 
     /// Whether the topic is ordered (Java: `isOrderTopic`).
     pub fn is_order(&self, topic: &str) -> bool {
-        self.read().topics.get(topic).is_some_and(|config| config.order)
+        self.table.look(topic, |config| config.order).unwrap_or(false)
     }
 
     /// Number of topics.
     pub fn len(&self) -> usize {
-        self.read().topics.len()
+        self.table.len()
     }
 
     /// Whether there is none.
@@ -152,12 +132,12 @@ impl TopicTable {
 
     /// Every topic's name.
     pub fn names(&self) -> Vec<String> {
-        self.read().topics.keys().cloned().collect()
+        self.table.names()
     }
 
     /// Every topic's settings.
     pub fn all(&self) -> Vec<Arc<TopicConfig>> {
-        self.read().topics.values().cloned().collect()
+        self.table.all()
     }
 
     /// The built-in topics' names.
@@ -181,11 +161,10 @@ impl TopicTable {
         remote: SocketAddr,
     ) -> Result<Arc<TopicConfig>, TopicError> {
         check_name(topic)?;
-        let mut tables = self.write();
-        if let Some(config) = tables.topics.get(topic) {
-            return Ok(Arc::clone(config));
+        if let Some(config) = self.get(topic) {
+            return Ok(config);
         }
-        let Some(default) = tables.topics.get(default_topic) else {
+        let Some(default) = self.get(default_topic) else {
             return Err(TopicError::NoDefault(default_topic.to_owned()));
         };
         let mut perm = default.perm;
@@ -201,8 +180,11 @@ impl TopicTable {
         let mut config = TopicConfig::new(topic, queue_nums, queue_nums, perm & !PERM_INHERIT);
         config.topic_filter_type = default.topic_filter_type;
         config.topic_sys_flag = topic_sys_flag;
-        tracing::info!(topic, default_topic, queue_nums, %remote, "topic created by a send");
-        Ok(self.put(&mut tables, config))
+        let (config, is_new) = self.table.put_new(topic, config);
+        if is_new {
+            tracing::info!(topic, default_topic, queue_nums, %remote, "topic created by a send");
+        }
+        Ok(config)
     }
 
     /// A retry or dead-letter topic, made where it does not exist (Java: `createTopicInSendMessageBackMethod`).
@@ -218,34 +200,26 @@ impl TopicTable {
         }
         let mut config = TopicConfig::new(topic, queue_nums, queue_nums, perm);
         config.topic_sys_flag = topic_sys_flag;
-        check(topic, &config)?;
-        let mut tables = self.write();
-        if let Some(config) = tables.topics.get(topic) {
-            return Ok(Arc::clone(config));
+        check(&self.system, topic, &config)?;
+        let (config, is_new) = self.table.put_new(topic, config);
+        if is_new {
+            tracing::info!(topic, queue_nums, "retry or dead-letter topic created");
         }
-        tracing::info!(topic, queue_nums, "retry or dead-letter topic created");
-        Ok(self.put(&mut tables, config))
+        Ok(config)
     }
 
     /// Makes or changes a topic.
     pub fn update(&self, config: TopicConfig) -> Result<Arc<TopicConfig>, TopicError> {
-        check_queues(&config)?;
-        let mut tables = self.write();
-        // The broker's and the cluster's own topics may have dots.
-        if !tables.topics.contains_key(&config.topic_name) {
-            check_name(&config.topic_name)?;
-        }
+        check(&self.system, &config.topic_name, &config)?;
         tracing::info!(topic = config.topic_name, %config, "topic created or changed");
-        Ok(self.put(&mut tables, config))
+        Ok(self.table.put(&config.topic_name.clone(), config))
     }
 
     /// Forgets a topic; `false` where it was not known.
     pub fn delete(&self, topic: &str) -> bool {
-        let mut tables = self.write();
-        let existed = tables.topics.remove(topic).is_some();
+        let existed = self.table.delete(topic);
         if existed {
             tracing::info!(topic, "topic deleted");
-            self.note_change(&mut tables);
         }
         existed
     }
@@ -254,80 +228,36 @@ impl TopicTable {
     /// `updateOrderTopicConfig`).
     pub fn set_ordered<'a>(&self, ordered: impl IntoIterator<Item = &'a str>) {
         let ordered: BTreeSet<&str> = ordered.into_iter().collect();
-        let mut tables = self.write();
-        let wrong = |config: &TopicConfig| config.order != ordered.contains(config.topic_name.as_str());
-        if !tables.topics.values().any(|config| wrong(config)) {
-            return;
-        }
-        for config in tables.topics.values_mut().filter(|config| wrong(config)) {
-            let changed = Arc::make_mut(config);
-            changed.order = !changed.order;
-            tracing::info!(topic = changed.topic_name, order = changed.order, "topic order changed");
-        }
-        self.note_change(&mut tables);
+        let is_wrong = |config: &TopicConfig| config.order != ordered.contains(config.topic_name.as_str());
+        self.table.correct(is_wrong, |config| {
+            config.order = !config.order;
+            tracing::info!(topic = config.topic_name, order = config.order, "topic order changed");
+        });
     }
 
     /// Counts a change that is not a topic's, such as of the broker's permission.
     pub fn bump_version(&self) {
-        self.note_change(&mut self.write());
+        self.table.bump_version();
     }
 
     /// Replaces everything by a master's table.
     pub fn replace(&self, wrapper: TopicConfigSerializeWrapper) {
-        let mut tables = self.write();
-        tables.version = wrapper.data_version;
-        let sound =
-            wrapper.topic_config_table.into_iter().filter(|(name, config)| check(name, config).is_ok());
-        tables.topics = sound.map(|(name, config)| (name, Arc::new(config))).collect();
-        self.unsaved.store(true, Ordering::Release);
-        (self.changed)();
+        self.table.replace(wrapper, |name, config| check(&self.system, name, config).is_ok());
     }
 
     /// The table's version.
     pub fn version(&self) -> DataVersion {
-        self.read().version
+        self.table.version()
     }
 
     /// The table as replies, registrations and the file have it.
     pub fn snapshot(&self) -> TopicConfigSerializeWrapper {
-        let tables = self.read();
-        let topics: BTreeMap<String, TopicConfig> =
-            tables.topics.iter().map(|(name, config)| (name.clone(), TopicConfig::clone(config))).collect();
-        TopicConfigSerializeWrapper { data_version: tables.version, topic_config_table: topics }
+        self.table.snapshot()
     }
 
     /// Writes the file where something has changed since the last time. Blocks.
     pub fn persist(&self) -> Result<(), FileError> {
-        let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.unsaved.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let saved = config_file::store(&self.file, &self.snapshot());
-        if saved.is_err() {
-            self.unsaved.store(true, Ordering::Release);
-        }
-        saved
-    }
-
-    fn put(&self, tables: &mut Tables, config: TopicConfig) -> Arc<TopicConfig> {
-        let config = Arc::new(config);
-        tables.topics.insert(config.topic_name.clone(), Arc::clone(&config));
-        self.note_change(tables);
-        config
-    }
-
-    fn note_change(&self, tables: &mut Tables) {
-        tables.version.next_version(self.clock.now_ms());
-        self.unsaved.store(true, Ordering::Release);
-        (self.changed)();
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Tables> {
-        self.tables.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
-        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+        self.table.persist()
     }
 }
 
@@ -335,12 +265,11 @@ fn check_name(name: &str) -> Result<(), TopicError> {
     topic::check_topic(name).map_err(|reason| TopicError::Name { topic: name.to_owned(), reason })
 }
 
-fn check(name: &str, config: &TopicConfig) -> Result<(), TopicError> {
-    check_name(name)?;
-    check_queues(config)
-}
-
-fn check_queues(config: &TopicConfig) -> Result<(), TopicError> {
+fn check(system: &BTreeSet<String>, name: &str, config: &TopicConfig) -> Result<(), TopicError> {
+    // The broker's and the cluster's own topics may have dots: host names do.
+    if !system.contains(name) {
+        check_name(name)?;
+    }
     for queue_nums in [config.read_queue_nums, config.write_queue_nums] {
         if !(0..=QUEUE_NUMS_MAX).contains(&queue_nums) {
             return Err(TopicError::QueueNums { topic: config.topic_name.clone(), queue_nums });
@@ -491,6 +420,22 @@ mod tests {
         assert!(topics.get("../x").is_none());
         assert_eq!(topics.get("ok").unwrap().perm, 4);
         assert_eq!(topics.version().counter, 8, "the built-in topics came on top");
+    }
+
+    #[test]
+    fn a_masters_table_replaces_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let dotted = BuiltIn { broker_name: "broker.a".to_owned(), ..built_in() };
+        let (topics, changes) = table(&folder, &dotted);
+        let mut master = topics.snapshot();
+        master.data_version.counter = 9;
+        master.topic_config_table.insert("../x".to_owned(), TopicConfig::new("../x", 1, 1, 6));
+        master.topic_config_table.insert("A".to_owned(), TopicConfig::new("A", 2, 2, 6));
+        master.topic_config_table.remove("TBW102");
+        topics.replace(master.clone());
+        master.topic_config_table.remove("../x");
+        assert_eq!(topics.snapshot(), master, "its own name may have a dot");
+        assert_eq!(changes.load(Ordering::Relaxed), 1);
     }
 
     #[test]
