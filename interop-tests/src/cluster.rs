@@ -214,6 +214,20 @@ impl Cluster {
         self.brokers.iter().filter(|it| it.id == 0).cloned().collect()
     }
 
+    /// Process id of the name server.
+    pub fn namesrv_id(&self) -> u32 {
+        self.process("namesrv").id()
+    }
+
+    /// Process id of the broker of this place.
+    pub fn id_at(&self, at: usize) -> u32 {
+        self.process(self.brokers[at].name).id()
+    }
+
+    fn process(&self, name: &str) -> &Process {
+        &self.processes.iter().find(|(of, _)| *of == name).expect("a server that runs by itself").1
+    }
+
     fn take(&mut self, at: usize) -> Process {
         let name = self.brokers[at].name;
         let at = self.processes.iter().position(|(of, _)| *of == name).expect("a broker that runs by itself");
@@ -232,9 +246,7 @@ impl Cluster {
 
     /// Holds the broker of this place, or lets it go on: its connections stand, and it does nothing.
     pub fn hold_at(&mut self, at: usize, is_held: bool) {
-        let name = self.brokers[at].name;
-        let (_, process) = self.processes.iter().find(|(of, _)| *of == name).expect("a broker that runs");
-        process.hold(is_held);
+        self.process(self.brokers[at].name).hold(is_held);
     }
 
     /// Kills the first broker as `kill -9` does; the name server goes on.

@@ -1,8 +1,9 @@
 //! What the interop tests share: the JDK and the Java helper programs ([`java`]), processes that die with the test
-//! ([`process`]), and clusters of stock Java servers, of ours, or of both ([`cluster`]), and
-//! the two administration tools side by side ([`tools`]). The tests themselves are in
-//! `tests/`. Every wait is bounded and ends on the event it waits for.
+//! ([`process`]), clusters of stock Java servers, of ours, or of both ([`cluster`]), the two administration tools side by
+//! side ([`tools`]), and what no honest client sends ([`abuse`]). The tests themselves are in `tests/`. Every wait is
+//! bounded and ends on the event it waits for.
 
+pub mod abuse;
 pub mod cluster;
 pub mod java;
 pub mod live;

@@ -43,6 +43,8 @@ const ONE_WAY: i32 = 2;
 pub struct Answer {
     pub code: i64,
     /// Of a JSON header only.
+    pub remark: Option<String>,
+    /// Of a JSON header only.
     pub ext_fields: Value,
     pub body: Vec<u8>,
     /// Whether the answer has a ROCKETMQ header.
@@ -66,17 +68,27 @@ pub fn tell(addr: SocketAddr, code: i32, ext_fields: Value) -> io::Result<()> {
 fn send(addr: SocketAddr, code: i32, flag: i32, ext_fields: Value) -> io::Result<TcpStream> {
     let mut socket = TcpStream::connect_timeout(&addr, LIMIT)?;
     socket.set_read_timeout(Some(LIMIT))?;
+    socket.write_all(&frame(code, flag, ext_fields, b""))?;
+    Ok(socket)
+}
+
+/// The bytes of a request.
+pub fn frame(code: i32, flag: i32, ext_fields: Value, body: &[u8]) -> Vec<u8> {
     let header = serde_json::json!({
         "code": code, "extFields": ext_fields, "flag": flag, "language": "JAVA", "opaque": 1,
         "serializeTypeCurrentRPC": "JSON", "version": 273,
     });
-    let header = header.to_string();
+    frame_of(&header.to_string(), body)
+}
+
+/// A frame with this text as its header.
+pub fn frame_of(header: &str, body: &[u8]) -> Vec<u8> {
     let mut frame = Vec::new();
-    frame.extend_from_slice(&(4 + header.len() as u32).to_be_bytes());
+    frame.extend_from_slice(&(4 + header.len() as u32 + body.len() as u32).to_be_bytes());
     frame.extend_from_slice(&(header.len() as u32).to_be_bytes());
     frame.extend_from_slice(header.as_bytes());
-    socket.write_all(&frame)?;
-    Ok(socket)
+    frame.extend_from_slice(body);
+    frame
 }
 
 fn read_length(socket: &mut TcpStream) -> io::Result<usize> {
@@ -90,18 +102,19 @@ fn read_length(socket: &mut TcpStream) -> io::Result<usize> {
     }
 }
 
-/// An answer in either header form, which is the server's own choice.
-fn parse(answer: &[u8]) -> Option<Answer> {
+/// An answer in either header form, which is the server's own choice; without the length of its frame.
+pub fn parse(answer: &[u8]) -> Option<Answer> {
     let (word, rest) = answer.split_first_chunk::<4>()?;
     let header_length = usize::from(word[1]) << 16 | usize::from(word[2]) << 8 | usize::from(word[3]);
     let (header, body) = rest.split_at_checked(header_length)?;
-    let (code, ext_fields) = match word[0] {
+    let (code, remark, ext_fields) = match word[0] {
         0 => {
             let mut header = serde_json::from_slice::<Value>(header).ok()?;
-            (header.get("code")?.as_i64()?, header["extFields"].take())
+            let remark = header["remark"].as_str().map(str::to_owned);
+            (header.get("code")?.as_i64()?, remark, header["extFields"].take())
         }
-        1 => (i64::from(i16::from_be_bytes(*header.first_chunk()?)), Value::Null),
+        1 => (i64::from(i16::from_be_bytes(*header.first_chunk()?)), None, Value::Null),
         _ => return None,
     };
-    Some(Answer { code, ext_fields, body: body.to_vec(), is_binary: word[0] == 1 })
+    Some(Answer { code, remark, ext_fields, body: body.to_vec(), is_binary: word[0] == 1 })
 }
