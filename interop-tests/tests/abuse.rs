@@ -48,9 +48,10 @@ const FLOOD_REQUESTS: usize = 50_000;
 const BEGUN: usize = 500;
 const VISITS: usize = 1_000;
 
-/// What ours may grow by: `serverUnfinishedFramesMax`, and as much again while buffers grow. Anything else is far below.
+/// What ours may grow by: twice the part of `serverUnfinishedFramesMax` that strangers have, as growing buffers are copied,
+/// and what else a server needs. Anything but unfinished frames is far below.
 const MOST_GROWTH_MIB: u64 = 256;
-const MOST_UNFINISHED_MIB: u64 = 2 * 256 + 88;
+const MOST_UNFINISHED_MIB: u64 = 2 * (256 / 4) + 128;
 
 /// For an answer that comes.
 const LIMIT: Duration = Duration::from_secs(20);
