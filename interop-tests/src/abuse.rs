@@ -17,7 +17,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Between a bystander's questions: it looks, it is no load.
 const PAUSE: Duration = Duration::from_millis(5);
 /// A bystander goes on for so many when everything has been sent: the server may be at it still.
-const LAST_QUESTIONS: usize = 100;
+const LAST_QUESTIONS: usize = 30;
 const MOST_REMARK: usize = 70;
 /// First bytes of TLS records: an alert and a handshake.
 const TLS_RECORDS: [u8; 2] = [21, 22];
