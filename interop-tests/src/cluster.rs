@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -448,23 +449,29 @@ pub fn program() -> &'static Path {
     })
 }
 
-/// A port that is free, with so many neighbours below and above it free too. No two calls give the same. It stays free
-/// while nobody listens there: no outgoing connection gets one of these (`ip_local_port_range` begins at 32768).
-pub fn free_port(below: u16, above: u16) -> u16 {
+/// A port that is free, with so many neighbours below and above it free too.
+pub fn free_port(below: i32, above: i32) -> u16 {
+    free_ports(&[-below..=above])
+}
+
+/// A port that is free with all that are so far away from it. No two calls give the same. They stay free while nobody
+/// listens there: no outgoing connection gets one of these (`ip_local_port_range` begins at 32768).
+pub fn free_ports(away: &[RangeInclusive<i32>]) -> u16 {
     const FIRST: u16 = 12_000;
-    const COUNT: u32 = 20_000;
+    const COUNT: u32 = 19_000;
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let bind = |port: u16| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port));
     // Test programs that run at once begin at different places.
     let mut place = std::process::id().wrapping_mul(7919);
     loop {
         place = place.wrapping_add(11) % COUNT;
         let port = FIRST + u16::try_from(place).expect("below the count");
-        let (low, high) = (port - below, port + above);
-        let listeners: Result<Vec<_>, _> = (low..=high).map(bind).collect();
-        if listeners.is_ok() && (low..=high).all(|it| !given.contains(&it)) {
-            given.extend(low..=high);
+        let all = away.iter().cloned().flatten().map(|it| i32::from(port) + it);
+        let all: Vec<u16> = all.map(|it| u16::try_from(it).expect("a port")).collect();
+        let listeners: Result<Vec<_>, _> =
+            all.iter().map(|it| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *it))).collect();
+        if listeners.is_ok() && all.iter().all(|it| !given.contains(it)) {
+            given.extend(all);
             return port;
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use interop_tests::cluster::{free_port, program, turn};
+use interop_tests::cluster::{free_ports, program, turn};
 use interop_tests::live::{max_offset, until};
 use interop_tests::{java, process, root, rpc};
 use serde_json::json;
@@ -34,7 +34,8 @@ impl Running<'_> {
     fn start<'a>(folder: &'a Path, set: &str) -> Running<'a> {
         let text = folder.to_str().expect("a plain path");
         for _ in 0..STARTS {
-            let port = free_port(0, 1);
+            // Two name servers, and up to four brokers with a port or two on either side.
+            let port = free_ports(&[0..=1, 1033..=1066]);
             if script(&["start", text, &port.to_string(), set]).status.success() {
                 return Running { folder, port };
             }
