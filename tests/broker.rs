@@ -434,7 +434,7 @@ fn messages_are_found_by_key() {
             body: b"x",
             properties,
         });
-        broker.store.dispatch();
+        broker.store.dispatch_all();
         (result.commit_log_offset, result.store_timestamp_ms)
     };
     let first = put("T", "KEYS\u{1}a b\u{2}").0;

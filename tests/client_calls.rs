@@ -243,9 +243,7 @@ fn a_reply_reaches_the_client_that_asked() {
     assert_eq!(asking.call(RequestCode::SendMessageV2, &request, "ping").code, 0);
     let property = |topic: &str, name: &str| {
         let broker = fixture.running().broker();
-        while broker.store.dispatch_behind_bytes() > 0 {
-            broker.store.dispatch();
-        }
+        broker.store.dispatch_all();
         let unit = broker.store.unit(topic, 0, 0)?;
         let record = broker.store.message_at(unit.commit_log_offset)?;
         let message = messages(&record).next()?.unwrap();

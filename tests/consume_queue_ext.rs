@@ -101,7 +101,7 @@ fn put(store: &MessageStore, tags: &str) {
         properties: &format!("TAGS\u{1}{tags}\u{2}"),
     });
     assert_eq!(result.status, PutStatus::PutOk);
-    store.dispatch();
+    store.dispatch_all();
 }
 
 /// Lets one tags code pass, and what tells none.

@@ -206,7 +206,7 @@ fn what_we_write_for_the_same_messages_is_the_same() {
             _ => store.put_batch(&NewMessage { body: &batch, properties: "", ..message }),
         };
         assert_eq!(result.status, PutStatus::PutOk);
-        store.dispatch();
+        store.dispatch_all();
     }
     store.shutdown().unwrap();
     // The unused rest of a log file is Java's old buffer, which is nobody's to read.

@@ -40,11 +40,7 @@ fn outcome(answer: &Command) -> (i32, &str) {
 /// All messages of a queue.
 fn stored(fixture: &Fixture, topic: &str, queue_id: i32) -> Vec<MessageExt> {
     let store = &fixture.running().broker().store;
-    // Who dispatches already, does it for all.
-    while store.dispatch_behind_bytes() > 0 {
-        store.dispatch();
-        thread::yield_now();
-    }
+    store.dispatch_all();
     let read = |offset: i64| {
         let unit = store.unit(topic, queue_id, offset).unwrap();
         let record = store.message_at(unit.commit_log_offset).unwrap();

@@ -143,7 +143,7 @@ fn cve_2019_17572_topics_stay_in_the_store() {
     assert_eq!(outside(tree(folder)), before);
     // And everybody else goes on.
     assert_eq!(send(&mut client, "T"), 0);
-    fixture.running().broker().store.dispatch();
+    fixture.running().broker().store.dispatch_all();
     assert_eq!(fixture.running().broker().store.queue_ranges("T"), [(0, 0, 2)]);
 }
 

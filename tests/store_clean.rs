@@ -62,7 +62,7 @@ impl Bench {
             let message = NewMessage { topic, ..MESSAGE };
             assert_eq!(self.store.put(&message).status, PutStatus::PutOk);
         }
-        self.store.dispatch();
+        self.store.dispatch_all();
     }
 
     fn files(&self, folder: &str) -> Vec<PathBuf> {
@@ -303,10 +303,10 @@ fn what_waits_for_its_entry_goes_with_its_queue() {
     (0..20).for_each(|number| assert_eq!(put("T"), number));
     assert!(bench.store.delete_topic("T").error.is_none());
     assert_eq!([put("T"), put("T"), put("U")], [0, 1, 0]);
-    bench.store.dispatch();
+    bench.store.dispatch_all();
     assert_eq!(bench.store.max_offset("T", 0), 2);
     assert_eq!([put("T"), put("T"), put("U")], [2, 3, 1]);
-    bench.store.dispatch();
+    bench.store.dispatch_all();
     let found = bench.store.get("T", 0, 0, 32, &All).unwrap();
     assert_eq!((found.status, found.message_count, found.max_offset), (GetStatus::Found, 4, 4));
 }

@@ -68,7 +68,7 @@ fn put(store: &MessageStore, numbers: std::ops::Range<usize>) {
         };
         assert_eq!(store.put(&message).status, PutStatus::PutOk);
     }
-    store.dispatch();
+    store.dispatch_all();
 }
 
 /// A directory as a broker leaves it, to be damaged.

@@ -46,7 +46,7 @@ fn put(store: &MessageStore, number: usize, properties: &str) -> PutResult {
         body: &body,
         properties,
     });
-    store.dispatch();
+    store.dispatch_all();
     result
 }
 

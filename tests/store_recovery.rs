@@ -65,12 +65,14 @@ fn body(number: usize) -> Vec<u8> {
     body
 }
 
+fn append(store: &MessageStore, number: usize) {
+    let result = store.put(&message("TopicTest", (number % 4) as i32, &body(number)));
+    assert_eq!(result.status, PutStatus::PutOk);
+}
+
 fn put(store: &MessageStore, numbers: std::ops::Range<usize>) {
-    for number in numbers {
-        let result = store.put(&message("TopicTest", (number % 4) as i32, &body(number)));
-        assert_eq!(result.status, PutStatus::PutOk);
-    }
-    store.dispatch();
+    numbers.for_each(|number| append(store, number));
+    store.dispatch_all();
 }
 
 /// Every message of a queue, by number, with checks of offsets and CRCs on the way.
@@ -276,7 +278,7 @@ fn batches_stay_together() {
         assert!(store.message_at(last).is_some());
         assert_eq!(first / i64::from(LOG_FILE_BYTES), last / i64::from(LOG_FILE_BYTES), "one file");
     }
-    store.dispatch();
+    store.dispatch_all();
     assert_eq!(read_queue(&store, "TopicTest", 0), expected);
     store.abandon();
     assert_eq!(read_queue(&open(root.path()), "TopicTest", 0), expected);
@@ -312,7 +314,7 @@ fn delayed_messages_wait_in_their_topic() {
     let store = open(root.path());
     let result = store.put(&NewMessage { properties: "DELAY\u{1}99\u{2}", ..message("T", 3, b"1:") });
     assert_eq!(result.status, PutStatus::PutOk);
-    store.dispatch();
+    store.dispatch_all();
     assert_eq!(store.max_offset("T", 3), 0);
     let found = store.get("SCHEDULE_TOPIC_XXXX", 17, 0, 1, &All).unwrap();
     let record = record::parse(&found.messages[0]).unwrap();
@@ -359,7 +361,7 @@ fn offsets_are_found_by_time() {
         hand.store(1000 + number * 100, std::sync::atomic::Ordering::Relaxed);
         store.put(&message("T", 0, b"x"));
     }
-    store.dispatch();
+    store.dispatch_all();
     let cases =
         [(0, 0), (1000, 0), (1049, 0), (1050, 0), (1051, 1), (1100, 1), (1899, 9), (1900, 9), (5000, 9)];
     for (time, offset) in cases {
@@ -381,7 +383,8 @@ fn threads_append_and_read_at_the_same_time() {
             let store = &store;
             scope.spawn(move || {
                 for number in 0..EACH {
-                    put(store, thread * EACH + number..thread * EACH + number + 1);
+                    append(store, thread * EACH + number);
+                    store.dispatch();
                 }
             });
         }
@@ -392,7 +395,7 @@ fn threads_append_and_read_at_the_same_time() {
             }
         });
     });
-    assert_eq!(store.dispatch_behind_bytes(), 0, "the last one out left nothing behind");
+    store.dispatch_all();
     assert_eq!(read_all(&store), numbers(0..THREADS * EACH));
     let mut offsets = BTreeMap::new();
     for number in 0..THREADS * EACH {
@@ -456,7 +459,7 @@ fn a_deleted_topic_begins_anew() {
     let store = open(root.path());
     put(&store, 0..40);
     store.put(&message("Other", 0, b"1:"));
-    store.dispatch();
+    store.dispatch_all();
     assert!(store.delete_topic("TopicTest").error.is_none());
     assert!(!root.path().join("consumequeue/TopicTest").exists());
     assert_eq!((store.max_offset("TopicTest", 0), store.max_offset("Other", 0)), (0, 1));
@@ -497,10 +500,10 @@ fn issue_1852_a_deleted_topic_does_not_come_back() {
     let store = open(root.path());
     put(&store, 0..40);
     store.put(&message("Other", 0, b"1:"));
-    store.dispatch();
+    store.dispatch_all();
     assert!(store.delete_topic("TopicTest").error.is_none());
     store.put(&message("Other", 0, b"2:"));
-    store.dispatch();
+    store.dispatch_all();
     store.abandon();
     drop(store);
     let store = open(root.path());
@@ -529,7 +532,7 @@ fn messages_are_found_by_their_keys_after_every_stop() {
                 let keyed = NewMessage { properties: &properties, ..message("T", 0, b"x") };
                 assert_eq!(store.put(&keyed).status, PutStatus::PutOk);
             }
-            store.dispatch();
+            store.dispatch_all();
             if is_clean {
                 store.shutdown().unwrap()
             } else {

@@ -52,7 +52,7 @@ fn filled() -> tempfile::TempDir {
         };
         assert_eq!(store.put(&message).status, PutStatus::PutOk);
     }
-    store.dispatch();
+    store.dispatch_all();
     store.shutdown().unwrap();
     folder
 }

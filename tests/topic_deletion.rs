@@ -211,7 +211,7 @@ fn a_topic_is_deleted_and_made_again_a_hundred_times_under_load() {
         let store = &fixture.running().broker().store;
         (0..QUEUES as i32).map(|queue_id| store.max_offset("T", queue_id)).collect::<Vec<_>>()
     };
-    fixture.running().broker().store.dispatch();
+    fixture.running().broker().store.dispatch_all();
     let before = ends(&fixture);
     assert!(before.iter().all(|end| *end > 0), "{before:?}");
     drop(client);

@@ -89,7 +89,7 @@ impl Schedule {
     /// Delivers what is due; gives when to look again, ms since 1970. Blocks: messages may lie far back.
     pub fn deliver(&self, store: &MessageStore, now_ms: i64) -> i64 {
         if !self.is_resumed.swap(true, Ordering::AcqRel) {
-            store.dispatch();
+            store.dispatch_all();
             self.journal.resume(store, &mut self.offsets());
         }
         let mut next_ms = now_ms + SLEEP_MAX_MS;

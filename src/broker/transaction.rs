@@ -220,7 +220,7 @@ fn loaded<'a>(
 
 impl State {
     fn load(store: &MessageStore, offsets: &ConsumerOffsets, host: SocketAddrV4) -> State {
-        store.dispatch();
+        store.dispatch_all();
         let saved = |topic| {
             let (min, max) = (store.min_offset(topic, QUEUE_ID), store.max_offset(topic, QUEUE_ID));
             offsets.query(CID_SYS_RMQ_TRANS, topic, QUEUE_ID).unwrap_or(min).clamp(min, max)

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::consume_queue::ConsumeQueue;
+use super::dispatch::Dispatcher;
 use super::{Error, MessageStore, is_topic};
 use crate::protocol::topic::{RMQ_SYS_TRANS_HALF_TOPIC, RMQ_SYS_TRANS_OP_HALF_TOPIC, SCHEDULE_TOPIC};
 
@@ -171,8 +172,15 @@ impl MessageStore {
     }
 
     fn delete_queues(&self, is_to_go: impl Fn(&ConsumeQueue) -> bool) -> Gone {
+        self.with_dispatcher(|dispatcher| self.delete_queues_of(dispatcher, is_to_go))
+    }
+
+    fn delete_queues_of(
+        &self,
+        dispatcher: &mut Dispatcher,
+        is_to_go: impl Fn(&ConsumeQueue) -> bool,
+    ) -> Gone {
         // Under both locks: no message is appended or dispatched to a queue that goes away.
-        let mut dispatcher = self.dispatcher();
         let queues = self.log.while_locked(|| {
             let queues = self.queues.remove_if(is_to_go);
             queues.iter().for_each(|queue| queue.remove());
@@ -200,7 +208,6 @@ impl MessageStore {
                 }
             }
         }
-        drop(dispatcher);
         gone
     }
 }

@@ -270,3 +270,46 @@ fn tags_code(record: &Record<'_>, topic: &str, levels: &DelayLevels) -> i64 {
     message::property(properties, message::PROPERTY_TAGS)
         .map_or(0, |tags| compat::hash::java_string_hash(tags).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    use crate::config::store::MessageStoreConfig;
+    use crate::store::{MessageStore, NewMessage, OpenOptions, PutStatus};
+
+    /// Whoever holds the dispatcher, and for whatever: what others appended meanwhile has its entries when it is let go.
+    #[test]
+    fn who_holds_the_dispatcher_looks_again_for_the_others() {
+        const HOST: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 10_911);
+        let root = tempfile::tempdir().unwrap();
+        let config = MessageStoreConfig {
+            store_path_root_dir: root.path().to_str().unwrap().to_owned(),
+            store_path_commit_log: root.path().join("commitlog").to_str().unwrap().to_owned(),
+            maped_file_size_commit_log: 65_536,
+            ..MessageStoreConfig::default()
+        };
+        let store = MessageStore::open(config, OpenOptions::default()).unwrap();
+        let message = NewMessage {
+            topic: "T",
+            queue_id: 0,
+            flag: 0,
+            sys_flag: 0,
+            born_timestamp_ms: 1,
+            born_host: HOST,
+            store_host: HOST,
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body: b"x",
+            properties: "",
+        };
+        for number in 1..=10 {
+            store.with_dispatcher(|_| {
+                assert_eq!(store.put(&message).status, PutStatus::PutOk);
+                store.dispatch();
+                assert_eq!(store.max_offset("T", 0), number - 1, "somebody else has it");
+            });
+            assert_eq!(store.max_offset("T", 0), number);
+        }
+    }
+}

@@ -246,7 +246,7 @@ impl MessageStore {
 
     /// Writes queues with so many dirty pages to disk; with 0 all, and then the checkpoint says so.
     pub(super) fn flush_queues(&self, least_pages: usize) -> Result<(), Error> {
-        let store_timestamp_ms = self.dispatcher().store_timestamp_ms();
+        let store_timestamp_ms = self.with_dispatcher(|dispatcher| dispatcher.store_timestamp_ms());
         let flushed = self.flush_index(least_pages == 0);
         let mut queues = self.queues.all().into_iter();
         if let Err(error) = flushed.and_then(|()| queues.try_for_each(|queue| queue.flush(least_pages))) {

@@ -35,7 +35,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering, fence};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -357,8 +357,8 @@ impl MessageStore {
             let mut dispatcher = match self.dispatcher.try_lock() {
                 Ok(dispatcher) => dispatcher,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                // The holder looks at the log's end once more after it has let go (below): the fences make sure
-                // that either it sees our message then, or we would have found the lock free.
+                // The holder looks at the log's end once more after it has let go (below, and in `with_dispatcher`):
+                // the fences make sure that either it sees our message then, or we would have found the lock free.
                 Err(TryLockError::WouldBlock) => {
                     fence(Ordering::SeqCst);
                     match self.dispatcher.try_lock() {
@@ -374,6 +374,19 @@ impl MessageStore {
                 return;
             }
             fence(Ordering::SeqCst);
+        }
+    }
+
+    /// The same for callers who need the entries of all that has been appended so far: waits for whoever is at it
+    /// already. Ends without them where one cannot be written.
+    pub fn dispatch_all(&self) {
+        self.wake_replicas();
+        let end = self.log.end();
+        while self.dispatched_to.load(Ordering::Acquire) < end {
+            let is_done = self.with_dispatcher(|dispatcher| self.dispatch_share(dispatcher));
+            if is_done || self.trouble().dispatch.is_some() {
+                return;
+            }
         }
     }
 
@@ -428,16 +441,21 @@ impl MessageStore {
             state.dispatch_is_due = false;
             drop(state);
             if self.dispatched_to.load(Ordering::Acquire) < self.log.end() {
-                let is_done = self.dispatch_share(&mut self.dispatcher());
-                if !is_done && self.trouble().dispatch.is_none() {
-                    self.ask_standby();
-                }
+                self.with_dispatcher(|dispatcher| self.dispatch_share(dispatcher));
             }
         }
     }
 
-    fn dispatcher(&self) -> MutexGuard<'_, Dispatcher> {
-        self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for the dispatcher, and gives the messages that came meanwhile their places: who appended them has
+    /// found it taken, and left them to its holder.
+    fn with_dispatcher<T>(&self, work: impl FnOnce(&mut Dispatcher) -> T) -> T {
+        let result = work(&mut self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner));
+        fence(Ordering::SeqCst);
+        // While an entry cannot be written the thread that stands by tries again now and then, and nobody else need.
+        if self.trouble().dispatch.is_none() {
+            self.dispatch();
+        }
+        result
     }
 
     /// The delay levels.
@@ -484,10 +502,7 @@ impl MessageStore {
         }
         // An append that had passed its check before the flag was set is over when the lock is free.
         self.log.while_locked(|| ());
-        while self.dispatched_to.load(Ordering::Acquire) < self.log.end() && self.trouble().dispatch.is_none()
-        {
-            self.dispatch_share(&mut self.dispatcher());
-        }
+        self.dispatch_all();
         self.stop_threads();
         if self.trouble().flush.is_none() {
             self.flush_log();

@@ -120,7 +120,7 @@ impl Fixture {
             properties: "",
         });
         assert_eq!(result.status, PutStatus::PutOk);
-        broker.store.dispatch();
+        broker.store.dispatch_all();
         result.commit_log_offset
     }
 }

@@ -79,7 +79,7 @@ impl Bench {
         };
         let result = Transactions::prepare(&self.store, &message);
         assert_eq!(result.status, PutStatus::PutOk);
-        self.store.dispatch();
+        self.store.dispatch_all();
         Half { queue_offset: result.queue_offset, commit_log_offset: result.commit_log_offset }
     }
 
@@ -312,7 +312,7 @@ fn issues_1568_9500_a_bad_half_message_holds_nobody_up() {
             properties,
         });
         assert_eq!(result.status, PutStatus::PutOk);
-        bench.store.dispatch();
+        bench.store.dispatch_all();
         Half { queue_offset: result.queue_offset, commit_log_offset: result.commit_log_offset }
     };
     let bad = [

@@ -42,7 +42,7 @@ fn master(root: &Path) -> Arc<MessageStore> {
         });
         assert_eq!(result.status, PutStatus::PutOk);
     }
-    store.dispatch();
+    store.dispatch_all();
     assert!(store.max_commit_log_offset() > 3 * FILE_BYTES as i64);
     store
 }
