@@ -4,6 +4,7 @@
 //! Bytes come in through [`connection`], which cuts frames ([`codec`]), and hands each [`command::Command`] to a
 //! [`Service`]; servers use a [`router::Router`] as their service.
 
+pub mod account;
 pub mod binary_header;
 mod buffers;
 pub mod client;
