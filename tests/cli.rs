@@ -235,7 +235,10 @@ fn a_port_in_use_is_named() {
     let standalone = vec!["standalone".to_owned(), format!("--port={port}")];
     check(standalone, &format!("listenPort {port} {in_use}"));
     drop(upper);
-    let vip = format!("the VIP port listenPort - 2 = {vip_port} {in_use}");
+    let vip = format!(
+        "the VIP port listenPort - 2 = {vip_port} {in_use} (os error 98). Another program has it: see `ss -ltnp`, or set \
+         another listenPort"
+    );
     check(broker_args(home.path(), port), &vip);
     // And what did not start keeps nobody out.
     drop(lower);

@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::options::Given;
 use super::paint;
+use crate::client::account::Account;
 use crate::client::admin::tools::{ToolError, Tools};
 use crate::client::namesrvs::Namesrvs;
 use crate::client::producer::SendError;
@@ -176,6 +178,8 @@ pub struct Session {
     pub out: Out,
     given: Given,
     namesrv_addr: Option<String>,
+    /// Signs what is asked.
+    account: Option<Arc<Account>>,
     bar: Option<Progress>,
 }
 
@@ -184,7 +188,12 @@ impl Session {
     pub fn new(given: Given) -> Session {
         let namesrv_addr = given.value("n").map(str::to_owned);
         let namesrv_addr = namesrv_addr.or_else(|| std::env::var("NAMESRV_ADDR").ok());
-        Session { out: Out::new(given.is_json), given, namesrv_addr, bar: None }
+        let account = Account::of_tools().unwrap_or_else(|reason| {
+            complain(&reason);
+            None
+        });
+        let (out, account) = (Out::new(given.is_json), account.map(Arc::new));
+        Session { out, given, namesrv_addr, account, bar: None }
     }
 
     /// Tells on standard error what went wrong with one of several runs.
@@ -223,13 +232,13 @@ impl Session {
 
     /// Calls with a time-out of the command's own.
     pub fn calls(&self, timeout: Duration) -> Calls {
-        Calls::standalone(timeout)
+        Calls::standalone(timeout).signed_by(self.account.clone())
     }
 
     /// Questions to the cluster.
     pub fn tools(&self) -> Tools {
         let namesrvs = self.namesrv_addr.as_deref().and_then(Namesrvs::parse);
-        Tools::new(Calls::standalone(TIMEOUT), namesrvs)
+        Tools::new(self.calls(TIMEOUT), namesrvs)
     }
 
     /// Failures of parts.

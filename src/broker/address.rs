@@ -4,6 +4,7 @@
 mod machine;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -162,10 +163,15 @@ pub struct Told {
     pub whom: &'static str,
 }
 
-/// Connects once to each address that others are sent to, and says in the log what to do where that fails.
-pub async fn look(told: Vec<Told>) {
+/// Connects once to each address that others are sent to, and says in the log what to do where that fails; gives the same in
+/// one line for all.
+pub async fn look(told: Vec<Told>) -> Option<String> {
+    let (mut addrs, mut keys, mut reasons) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for Told { key, ip, port, whom } in told {
         if let Err(reason) = reach(&ip, port).await {
+            addrs.push(format!("{ip}:{port}"));
+            keys.insert(key);
+            reasons.insert(reason.clone());
             tracing::warn!(
                 addr = format!("{ip}:{port}"),
                 reason,
@@ -175,6 +181,15 @@ pub async fn look(told: Vec<Told>) {
             );
         }
     }
+    (!addrs.is_empty()).then(|| {
+        format!(
+            "clients and slaves are sent to {}, and this broker cannot connect there itself ({}): see {} and the firewall; \
+             behind an address translation this may be right",
+            addrs.join(", "),
+            Vec::from_iter(reasons).join("; "),
+            Vec::from_iter(keys).join(", ")
+        )
+    })
 }
 
 async fn reach(ip: &str, port: u16) -> Result<(), String> {

@@ -2,6 +2,7 @@
 //! [`producer`] and [`consumer`] that the examples are made of. It keeps no routes and no schedules of its own:
 //! whoever calls decides when.
 
+pub mod account;
 pub mod admin;
 pub mod consumer;
 pub mod message_ext;
@@ -15,6 +16,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::account::Account;
 use crate::protocol::body::client::GetConsumerListByGroupResponseBody;
 use crate::protocol::body::heartbeat::HeartbeatData;
 use crate::protocol::body::route::{ClusterInfo, KVTable, TopicRouteData};
@@ -90,26 +92,28 @@ pub struct PullReply {
 pub struct Calls {
     client: Arc<Client>,
     timeout: Duration,
+    /// What requests are signed with.
+    account: Option<Arc<Account>>,
 }
 
 impl Calls {
     /// Calls over connections that others may share.
     pub fn new(client: Arc<Client>, timeout: Duration) -> Calls {
-        Calls { client, timeout }
+        Calls { client, timeout, account: None }
     }
 
     /// Calls over connections of their own, whose servers' requests are refused; with TLS where the environment
     /// asks for it. Needs a runtime.
     pub fn standalone(timeout: Duration) -> Calls {
         let client = Client::new(ClientOptions::of_environment(), Arc::new(NoService));
-        Calls { client: Arc::new(client), timeout }
+        Calls::new(Arc::new(client), timeout)
     }
 
     /// The same with TLS or without, as the caller says.
     pub fn over(tls: Option<Arc<ClientTls>>, timeout: Duration) -> Calls {
         let options = ClientOptions { tls, ..ClientOptions::default() };
         let client = Client::new(options, Arc::new(NoService));
-        Calls { client: Arc::new(client), timeout }
+        Calls::new(Arc::new(client), timeout)
     }
 
     /// The connections.
@@ -119,12 +123,29 @@ impl Calls {
 
     /// The same with so many times the time.
     pub fn taking(&self, times: u32) -> Calls {
-        Calls { client: Arc::clone(&self.client), timeout: self.timeout * times }
+        Calls { timeout: self.timeout * times, ..self.clone() }
+    }
+
+    /// The same with requests that an account signs, if there is one.
+    pub fn signed_by(self, account: Option<Arc<Account>>) -> Calls {
+        Calls { account, ..self }
     }
 
     /// Sends any request; any code is a result.
     pub async fn invoke(&self, addr: &str, request: Command) -> Result<Command, CallError> {
-        Ok(self.client.invoke(addr, request, self.timeout).await?)
+        Ok(self.invoke_within(addr, request, self.timeout).await?)
+    }
+
+    async fn invoke_within(
+        &self,
+        addr: &str,
+        mut request: Command,
+        timeout: Duration,
+    ) -> Result<Command, InvokeError> {
+        if let Some(account) = &self.account {
+            account.sign(&mut request);
+        }
+        self.client.invoke(addr, request, timeout).await
     }
 
     /// Where a topic is (105). A name server that does not know it answers 17.
@@ -185,7 +206,7 @@ impl Calls {
         hold: Duration,
     ) -> Result<PullReply, CallError> {
         let request = Command::request(RequestCode::PullMessage, header);
-        let reply = self.client.invoke(broker, request, self.timeout + hold).await?;
+        let reply = self.invoke_within(broker, request, self.timeout + hold).await?;
         let answers = [
             SUCCESS,
             ResponseCode::PullNotFound.into(),

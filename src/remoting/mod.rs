@@ -5,6 +5,7 @@
 //! [`Service`]; servers use a [`router::Router`] as their service.
 
 pub mod binary_header;
+mod bind_error;
 mod buffers;
 pub mod client;
 pub mod codec;
@@ -16,6 +17,7 @@ pub mod router;
 pub mod server;
 pub mod tls;
 
+pub use bind_error::BindError;
 pub use command::{Body, Command, Response, SerializeType};
 pub use peer::{InvokeError, Peer};
 pub use router::{Answer, Fault, Request, Router, Service, Waiting};
