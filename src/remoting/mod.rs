@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod binary_header;
+mod bind_error;
 mod buffers;
 pub mod client;
 pub mod codec;
@@ -17,6 +18,7 @@ pub mod router;
 pub mod server;
 pub mod tls;
 
+pub use bind_error::BindError;
 pub use command::{Body, Command, Response, SerializeType};
 pub use peer::{InvokeError, Peer};
 pub use router::{Answer, Fault, Request, Router, Service, Waiting};
