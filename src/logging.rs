@@ -25,6 +25,7 @@
 //! in the same files. The caller only copies its line into a bounded
 //! buffer; when the disk does not keep up, lines are dropped and counted, and the count is logged.
 
+mod filter;
 mod rolling;
 #[cfg(test)]
 mod tests;
@@ -38,9 +39,11 @@ use std::thread::{self, JoinHandle};
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::{EnvFilter, Registry, reload};
+use tracing_subscriber::{Registry, reload};
 
+pub use filter::{FilterError, parse_filter};
 use rolling::RollingFile;
 
 /// Most that may wait for the disk; what comes on top is dropped and counted.
@@ -64,7 +67,7 @@ pub enum ServerKind {
 pub struct LogOptions {
     /// Java: `${user.home}/logs/rocketmqlogs`.
     pub dir: PathBuf,
-    /// A level, or directives such as `info,rocketmq::store=debug`.
+    /// As [`parse_filter`] takes it.
     pub filter: String,
     /// What a line looks like.
     pub format: LogFormat,
@@ -87,23 +90,28 @@ impl LogOptions {
         if directives.is_empty() { self } else { LogOptions { filter: directives.to_owned(), ..self } }
     }
 
-    /// Java's folder under the home directory (or `ROCKETMQ_LOG_DIR`), and the level of `ROCKETMQ_LOG` or `info`.
+    /// Java's folder under the home directory (or `ROCKETMQ_LOG_DIR`), and the level of `ROCKETMQ_LOG` or, where that is
+    /// none, `info`.
     pub fn from_env() -> LogOptions {
-        let named = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let home = || std::env::home_dir().unwrap_or_default().join("logs/rocketmqlogs");
+        let filter = env("ROCKETMQ_LOG").filter(|directives| parse_filter(directives).is_ok());
         LogOptions {
-            dir: named("ROCKETMQ_LOG_DIR").map_or_else(home, PathBuf::from),
-            filter: named("ROCKETMQ_LOG").unwrap_or_else(|| "info".to_owned()),
+            dir: env("ROCKETMQ_LOG_DIR").map_or_else(home, PathBuf::from),
+            filter: filter.unwrap_or_else(|| "info".to_owned()),
             format: LogFormat::default(),
         }
     }
 }
 
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("log level \"{0}\" does not parse: use error, warn, info, debug or trace, or module=level: {1}")]
-    Filter(String, tracing_subscriber::filter::ParseError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     #[error("the log writer's thread does not start: {0}")]
     Thread(#[from] std::io::Error),
     #[error("logging is already set up in this process")]
@@ -111,7 +119,7 @@ pub enum Error {
 }
 
 /// The filter of this process's log, once it has one.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Sends every event of this process to its file, until the guard is dropped.
 pub fn init(kind: ServerKind, options: &LogOptions) -> Result<LogGuard, Error> {
@@ -119,6 +127,10 @@ pub fn init(kind: ServerKind, options: &LogOptions) -> Result<LogGuard, Error> {
     tracing::subscriber::set_global_default(subscriber)?;
     // Nobody else sets it: the subscriber above could be set only once.
     let _ = FILTER.set(filter);
+    if let Some(Err(error)) = env("ROCKETMQ_LOG").map(|directives| parse_filter(&directives)) {
+        let _ = writeln!(std::io::stderr(), "WARNING: ROCKETMQ_LOG has no effect: {error}");
+        tracing::warn!(%error, "ROCKETMQ_LOG has no effect");
+    }
     Ok(guard)
 }
 
@@ -132,12 +144,7 @@ pub fn filter_changed(log_level: &str) {
     }
 }
 
-/// A level, or directives such as `info,rocketmq::store=debug`.
-pub fn parse_filter(directives: &str) -> Result<EnvFilter, Error> {
-    EnvFilter::try_new(directives).map_err(|error| Error::Filter(directives.to_owned(), error))
-}
-
-type Filtered = (Box<dyn Subscriber + Send + Sync>, reload::Handle<EnvFilter, Registry>, LogGuard);
+type Filtered = (Box<dyn Subscriber + Send + Sync>, reload::Handle<Targets, Registry>, LogGuard);
 
 fn subscriber(kind: ServerKind, options: &LogOptions) -> Result<Filtered, Error> {
     let (filter, handle) = reload::Layer::new(parse_filter(&options.filter)?);

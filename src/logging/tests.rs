@@ -154,20 +154,75 @@ fn a_line_is_cut_at_its_bound() {
 #[test]
 fn files_are_created_by_their_first_line() {
     let dir = tempfile::tempdir().unwrap();
-    logged(ServerKind::Broker, "info,mio=error", dir.path(), || {
+    logged(ServerKind::Broker, "info,remoting=error", dir.path(), || {
         info!(target: "rocketmq::store", "load over");
         info!(target: "watermark", "[WATERMARK] Send Queue Size: 0");
-        warn!(target: "mio", "filtered out");
+        warn!(target: "rocketmq::remoting::server", "filtered out");
     });
     assert_eq!(names(dir.path()), ["store.log", "watermark.log"]);
 }
 
 #[test]
-fn a_level_that_does_not_parse_is_named() {
-    let options =
-        LogOptions { dir: "unused".into(), filter: "rocketmq=loud".to_owned(), format: LogFormat::Text };
-    let error = subscriber(ServerKind::Broker, &options).err().unwrap().to_string();
-    assert!(error.contains("\"rocketmq=loud\""), "{error}");
+fn a_word_that_is_no_level_is_refused_and_named() {
+    fn check(directives: &str, word: &str) {
+        let options = LogOptions {
+            dir: "unused".into(),
+            filter: directives.to_owned(),
+            format: LogFormat::default(),
+        };
+        let error = subscriber(ServerKind::Broker, &options).err().expect(directives).to_string();
+        let begin = format!("log level \"{directives}\" does not parse: \"{word}\" is no ");
+        assert!(error.starts_with(&begin) && error.contains("debug"), "{error}");
+    }
+    for word in ["nonsense", "debug2", "info;debug", "a b", "9", "rocketmq::store"] {
+        check(word, word);
+    }
+    check("rocketmq=loud", "loud");
+    check("info,rocketmq::store", "rocketmq::store");
+    check("info,rocketmq::stroe=debug", "rocketmq::stroe");
+    check("info,rocketmqx=debug", "rocketmqx");
+    check("stats::x=info", "stats::x");
+    check("info,=debug", "");
+    check("info,rocketmq::store[x]=debug", "rocketmq::store[x]");
+}
+
+#[test]
+fn a_filter_says_how_much_is_logged_of_what() {
+    let check = |directives: &str, target: &str, least: Level| {
+        let filter = parse_filter(directives).unwrap();
+        let levels = [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR];
+        let first = levels.iter().find(|level| filter.would_enable(target, level));
+        assert_eq!(first, Some(&least), "{directives} {target}");
+    };
+    let store = "rocketmq::store::clean";
+    for (directives, least) in [
+        ("", Level::INFO),
+        ("warning", Level::WARN),
+        ("WARN", Level::WARN),
+        ("ALL", Level::TRACE),
+        (" error , store = debug ", Level::DEBUG),
+        ("error,rocketmq::store=debug,rocketmq::store::clean=warn", Level::WARN),
+        ("rocketmq=debug", Level::DEBUG),
+        // What is not named goes on being logged.
+        ("remoting=debug", Level::INFO),
+    ] {
+        check(directives, store, least);
+    }
+    check("error,storeerror=warn", "storeerror", Level::WARN);
+    check("info,watermark=error", "watermark", Level::ERROR);
+    assert!(!parse_filter("OFF").unwrap().would_enable(store, &Level::ERROR));
+}
+
+#[test]
+fn every_module_can_be_named_in_a_filter() {
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let files = files.map(|it| it.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+    let modules: std::collections::BTreeSet<String> =
+        files.filter(|name| !["lib", "main"].contains(&name.as_str())).collect();
+    assert!(modules.iter().map(String::as_str).eq(filter::MODULES.iter().copied()), "{modules:?}");
+    for name in filter::NAMED {
+        assert_ne!(file_for(ServerKind::Broker, name), File::BrokerDefault, "{name}");
+    }
 }
 
 #[test]
