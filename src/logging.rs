@@ -1,23 +1,24 @@
-//! The log files of 4.3.0 (`conf/logback_{broker,namesrv,tools}.xml` there): which line goes into which file, what a
-//! line looks like, and the one thread that writes. It is not metrics and not the boot lines on standard output.
+//! The log files of 4.3.0 (`conf/logback_{broker,namesrv}.xml` there): which line goes into which file, what a line looks
+//! like, and the one thread that writes. It is not metrics and not the boot lines on standard output. The tools have no
+//! log: what they have to say stands on standard output and standard error.
 //!
 //! Files stand in `~/logs/rocketmqlogs` and are created by their first line. The target of an event, which is its
 //! module unless the call names one, chooses the file:
 //!
-//! | target (`rocketmq::` before it or not) | broker, standalone | name server | tools |
-//! |---|---|---|---|
-//! | `storeerror` | storeerror.log | namesrv.log | tools.log |
-//! | `store`, `ha` | store.log | namesrv.log | tools.log |
-//! | `remoting` | remoting.log | namesrv.log | tools.log |
-//! | `transaction`, `broker::transaction` | transaction.log | namesrv.log | tools.log |
-//! | `lock`, `broker::queue_lock` | lock.log | namesrv.log | tools.log |
-//! | `filter` | filter.log | namesrv.log | tools.log |
-//! | `stats` | stats.log (no thread) | namesrv.log | tools.log |
-//! | `watermark` | watermark.log (no level, no thread) | namesrv.log | tools.log |
-//! | `protection` | protection.log (no level, no thread) | namesrv.log | tools.log |
-//! | `namesrv` | namesrv.log | namesrv.log | tools.log |
-//! | anything else of ours | broker.log | namesrv.log | tools.log |
-//! | other crates | broker_default.log | namesrv_default.log | tools_default.log |
+//! | target (`rocketmq::` before it or not) | broker, standalone | name server |
+//! |---|---|---|
+//! | `storeerror`: damaged files of the store | storeerror.log | namesrv.log |
+//! | `store`, `ha` | store.log | namesrv.log |
+//! | `remoting` | remoting.log | namesrv.log |
+//! | `broker::transaction`, `broker::processor::end_transaction` | transaction.log | namesrv.log |
+//! | `broker::queue_lock` | lock.log | namesrv.log |
+//! | `filter`, `broker::consumer_filter` | filter.log | namesrv.log |
+//! | `stats` | stats.log (no thread) | namesrv.log |
+//! | `watermark` | watermark.log (no level, no thread) | namesrv.log |
+//! | `protection` | protection.log (no level, no thread) | namesrv.log |
+//! | `namesrv` | namesrv.log | namesrv.log |
+//! | anything else of ours | broker.log | namesrv.log |
+//! | other crates | broker_default.log | namesrv_default.log |
 //!
 //! A line is `2026-11-23 08:14:31 INFO thread - message key=value`, in the local time zone (Java: always GMT+8), and
 //! always one line: control characters in what a peer sent are escaped. With `--log-format json` it is one JSON object,
@@ -59,7 +60,6 @@ pub enum ServerKind {
     Broker,
     /// Name server and broker in one process: the broker's files, and namesrv.log for the name server's part.
     Standalone,
-    Tools,
 }
 
 /// Where and how much to log.
@@ -214,11 +214,9 @@ enum File {
     Protection,
     Namesrv,
     NamesrvDefault,
-    Tools,
-    ToolsDefault,
 }
 
-const FILE_COUNT: usize = 15;
+const FILE_COUNT: usize = 13;
 
 /// Sizes and counts of 4.3.0. Its commercial.log is missing here because there it is always empty.
 const FILES: [LogFile; FILE_COUNT] = [
@@ -235,8 +233,6 @@ const FILES: [LogFile; FILE_COUNT] = [
     file("protection", 100, 10, Shape::TimeOnly),
     file("namesrv", 100, 5, Shape::Full),
     file("namesrv_default", 100, 5, Shape::Full),
-    file("tools", 100, 5, Shape::Full),
-    file("tools_default", 100, 5, Shape::Full),
 ];
 
 /// Targets with a file of their own in a broker; the first that fits counts.
@@ -245,10 +241,10 @@ const BROKER_TARGETS: &[(&str, File)] = &[
     ("store", File::Store),
     ("ha", File::Store),
     ("remoting", File::Remoting),
-    ("transaction", File::Transaction),
     ("broker::transaction", File::Transaction),
-    ("lock", File::Lock),
+    ("broker::processor::end_transaction", File::Transaction),
     ("broker::queue_lock", File::Lock),
+    ("broker::consumer_filter", File::Filter),
     ("filter", File::Filter),
     ("stats", File::Stats),
     ("watermark", File::WaterMark),
@@ -263,8 +259,6 @@ fn file_for(kind: ServerKind, target: &str) -> File {
     match (kind, ours) {
         (ServerKind::Namesrv, true) => File::Namesrv,
         (ServerKind::Namesrv, false) => File::NamesrvDefault,
-        (ServerKind::Tools, true) => File::Tools,
-        (ServerKind::Tools, false) => File::ToolsDefault,
         (ServerKind::Broker | ServerKind::Standalone, true) => own.map_or(File::Broker, |(_, file)| *file),
         (ServerKind::Broker | ServerKind::Standalone, false) => File::BrokerDefault,
     }

@@ -21,8 +21,8 @@ pub(super) const NAMED: &[&str] = &["storeerror", "stats", "watermark", "protect
 
 /// Modules of `src/`.
 pub(super) const MODULES: &[&str] = &[
-    "admin", "bench", "broker", "cli", "client", "clock", "config", "doctor", "example", "filter", "ha", "http",
-    "inspect", "logging", "namesrv", "protocol", "remoting", "store", "strmap",
+    "admin", "bench", "broker", "cli", "client", "clock", "config", "doctor", "example", "filter", "ha",
+    "http", "inspect", "logging", "namesrv", "protocol", "remoting", "store", "strmap",
 ];
 
 /// Why a filter is refused.
@@ -40,11 +40,8 @@ pub struct FilterError {
 
 /// A level, or directives such as `info,rocketmq::store=debug`; what no directive names is logged at info.
 pub fn parse_filter(directives: &str) -> Result<Targets, FilterError> {
-    let refused = |word: &str, what| FilterError {
-        directives: directives.to_owned(),
-        word: word.to_owned(),
-        what,
-    };
+    let refused =
+        |word: &str, what| FilterError { directives: directives.to_owned(), word: word.to_owned(), what };
     let mut targets = Targets::new().with_default(LevelFilter::INFO);
     for directive in directives.split(',').map(str::trim).filter(|it| !it.is_empty()) {
         let (part, word) = match directive.split_once('=') {

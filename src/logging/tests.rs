@@ -41,6 +41,8 @@ fn the_target_chooses_the_file() {
         check(kind, "rocketmq::broker::transaction", "transaction");
         check(kind, "rocketmq::broker::queue_lock", "lock");
         check(kind, "rocketmq::filter::parse", "filter");
+        check(kind, "rocketmq::broker::consumer_filter", "filter");
+        check(kind, "rocketmq::broker::processor::end_transaction", "transaction");
         check(kind, "stats", "stats");
         check(kind, "watermark", "watermark");
         check(kind, "protection", "protection");
@@ -53,13 +55,11 @@ fn the_target_chooses_the_file() {
     check(ServerKind::Namesrv, "rocketmq::remoting::server", "namesrv");
     check(ServerKind::Namesrv, "rocketmq::namesrv", "namesrv");
     check(ServerKind::Namesrv, "mio", "namesrv_default");
-    check(ServerKind::Tools, "rocketmq::client", "tools");
-    check(ServerKind::Tools, "mio", "tools_default");
 }
 
 #[test]
 fn every_file_has_its_place_in_the_table() {
-    assert_eq!(File::ToolsDefault as usize + 1, FILE_COUNT);
+    assert_eq!(File::NamesrvDefault as usize + 1, FILE_COUNT);
     assert_eq!(FILES[File::Stats as usize].shape, Shape::NoThread);
     assert_eq!(FILES[File::WaterMark as usize].shape, Shape::TimeOnly);
     assert_eq!(FILES[File::Protection as usize].shape, Shape::TimeOnly);
@@ -165,11 +165,8 @@ fn files_are_created_by_their_first_line() {
 #[test]
 fn a_word_that_is_no_level_is_refused_and_named() {
     fn check(directives: &str, word: &str) {
-        let options = LogOptions {
-            dir: "unused".into(),
-            filter: directives.to_owned(),
-            format: LogFormat::default(),
-        };
+        let options =
+            LogOptions { dir: "unused".into(), filter: directives.to_owned(), format: LogFormat::default() };
         let error = subscriber(ServerKind::Broker, &options).err().expect(directives).to_string();
         let begin = format!("log level \"{directives}\" does not parse: \"{word}\" is no ");
         assert!(error.starts_with(&begin) && error.contains("debug"), "{error}");
