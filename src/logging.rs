@@ -21,12 +21,13 @@
 //! | other crates | broker_default.log | namesrv_default.log |
 //!
 //! A line is `2026-11-23 08:14:31 INFO thread - message key=value`, in the local time zone (Java: always GMT+8), and
-//! always one line: control characters in what a peer sent are escaped. With `--log-format json` it is one JSON object,
+//! always one line: what would begin another one, or turn its order, is escaped. With `--log-format json` it is one JSON object,
 //! `{"time":"2026-11-23T07:14:31.000Z","level":"INFO","thread":"…","target":"…","message":"…","fields":{"key":"value"}}`,
-//! in the same files. The caller only copies its line into a bounded
-//! buffer; when the disk does not keep up, lines are dropped and counted, and the count is logged.
+//! in the same files. The caller only copies its line into a bounded buffer; when the disk does not keep up, lines are
+//! dropped and counted, and the count is logged. So it is with masses of lines of one kind: `limit`.
 
 mod filter;
+mod limit;
 mod rolling;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::field::{Field, Visit};
@@ -45,7 +47,8 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::{Registry, reload};
 
 pub use filter::{FilterError, parse_filter};
-use rolling::RollingFile;
+use limit::Limit;
+use rolling::{Failure, RollingFile};
 
 /// Most that may wait for the disk; what comes on top is dropped and counted.
 const QUEUE_BYTES: usize = 4 << 20;
@@ -127,6 +130,13 @@ pub fn init(kind: ServerKind, options: &LogOptions) -> Result<LogGuard, Error> {
     tracing::subscriber::set_global_default(subscriber)?;
     // Nobody else sets it: the subscriber above could be set only once.
     let _ = FILTER.set(filter);
+    if let Some(Err(error)) = env("TZ").map(|_| TimeZone::try_system()) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "WARNING: TZ names no time zone that is known: times are in UTC: {error}"
+        );
+        tracing::warn!(%error, "TZ names no time zone that is known: times are in UTC");
+    }
     if let Some(Err(error)) = env("ROCKETMQ_LOG").map(|directives| parse_filter(&directives)) {
         let _ = writeln!(std::io::stderr(), "WARNING: ROCKETMQ_LOG has no effect: {error}");
         tracing::warn!(%error, "ROCKETMQ_LOG has no effect");
@@ -153,7 +163,8 @@ fn subscriber(kind: ServerKind, options: &LogOptions) -> Result<Filtered, Error>
     let format = options.format;
     let writer = Writer { kind, format, queue: Arc::clone(&queue), files };
     let thread = thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run())?;
-    let layer = FileLayer { kind, format, queue: Arc::clone(&queue), time_zone: TimeZone::system() };
+    let (time_zone, limit) = (TimeZone::system(), Limit::default());
+    let layer = FileLayer { kind, format, queue: Arc::clone(&queue), time_zone, limit };
     let subscriber = Box::new(Registry::default().with(filter).with(layer));
     Ok((subscriber, handle, LogGuard { queue, thread: Some(thread) }))
 }
@@ -275,14 +286,19 @@ struct FileLayer {
     format: LogFormat,
     queue: Arc<Queue>,
     time_zone: TimeZone,
+    limit: Limit,
 }
 
 impl<S: Subscriber> Layer<S> for FileLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
+        let Some(left_out) = self.limit.admit(metadata, Instant::now()) else { return };
         let file = file_for(self.kind, metadata.target());
         let mut said = Said::new(self.format);
         event.record(&mut said);
+        if left_out > 0 {
+            said.add_plain("left_out", left_out);
+        }
         let current = thread::current();
         let head = Head {
             time: Timestamp::now(),
@@ -417,7 +433,7 @@ impl fmt::Write for JsonText<'_> {
         for char in text.chars() {
             match char {
                 '"' | '\\' => self.0.extend(['\\', char]),
-                char if char.is_control() => write!(self.0, "\\u{:04x}", u32::from(char))?,
+                char if is_escaped(char) => write!(self.0, "\\u{:04x}", u32::from(char))?,
                 char => self.0.push(char),
             }
             if self.0.len() > LINE_BYTES {
@@ -428,13 +444,19 @@ impl fmt::Write for JsonText<'_> {
     }
 }
 
+/// What begins a line of its own, or turns the order of a line, where a terminal or an editor shows it.
+fn is_escaped(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Keeps a peer's bytes from writing lines of their own into a log.
 struct OneLine<'a>(&'a mut String);
 
 impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for part in text.split_inclusive(char::is_control) {
-            let plain = part.strip_suffix(char::is_control).unwrap_or(part);
+        for part in text.split_inclusive(is_escaped) {
+            let plain = part.strip_suffix(is_escaped).unwrap_or(part);
             self.0.push_str(plain);
             self.0.extend(part[plain.len()..].escape_debug());
             if self.0.len() > LINE_BYTES {
@@ -545,16 +567,17 @@ fn write(file: &mut RollingFile, lines: &[u8]) {
         return;
     }
     let failing = file.failing;
-    if let Err(error) = file.write(lines) {
-        let mut stderr = std::io::stderr().lock();
+    if let Err(Failure { path, error, lost }) = file.write(lines) {
+        let (mut stderr, log) = (std::io::stderr().lock(), file.path());
         if !failing {
-            let path = file.path();
+            let what = if lost == 0 { "roll" } else { "write" };
+            let until = if lost == 0 { "that file grows" } else { "its lines go to standard error" };
             let _ = writeln!(
                 stderr,
-                "rocketmq: cannot write {path:?}: {error}; its lines go to standard error until that works: check the \
-                 folder's owner and free space, or set ROCKETMQ_LOG_DIR"
+                "rocketmq: cannot {what} {log:?}: {path:?}: {error}; {until} until that works: check the folder's owner and \
+                 free space, or set ROCKETMQ_LOG_DIR"
             );
         }
-        let _ = stderr.write_all(lines);
+        let _ = stderr.write_all(&lines[lines.len() - lost..]);
     }
 }

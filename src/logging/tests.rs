@@ -286,6 +286,106 @@ fn a_folder_that_cannot_be_written_is_an_error_until_it_can() {
 }
 
 #[test]
+fn a_torn_line_is_not_glued_to_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.log");
+    fs::write(&path, "whole\ntorn by a ki").unwrap();
+    let mut file = RollingFile::new(dir.path(), "store", 1000, 3);
+    file.write(b"next\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "whole\ntorn by a ki\nnext\n");
+}
+
+#[test]
+fn what_a_full_disk_took_of_a_line_is_taken_back() {
+    fn check(taken: &str, stays: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.log");
+        fs::write(&path, format!("before\n{taken}")).unwrap();
+        let file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        assert_eq!(rolling::take_back_torn(&file, 7, b"one\ntwo\n"), stays.len());
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("before\n{stays}"));
+    }
+    check("", "");
+    check("on", "");
+    check("one\n", "one\n");
+    check("one\ntw", "one\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_rolled_grows_until_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let others = dir.path().join("otherdays");
+    fs::write(&others, "a file in the way").unwrap();
+    let mut file = RollingFile::new(dir.path(), "store", 8, 3);
+    file.write(b"aa1\naa2\n").unwrap();
+    let failure = file.write(b"bb1\nbb2\nbb3\n").unwrap_err();
+    assert!(failure.path == others && failure.lost == 0 && file.failing, "{failure:?}");
+    assert_eq!(fs::read_to_string(dir.path().join("store.log")).unwrap(), "aa1\naa2\nbb1\nbb2\nbb3\n");
+    fs::remove_file(&others).unwrap();
+    file.write(b"cc1\n").unwrap();
+    file.wait();
+    assert!(!file.failing);
+    assert_eq!(fs::read_to_string(dir.path().join("store.log")).unwrap(), "cc1\n");
+    assert_eq!(names(&others), ["store.1.log.gz"]);
+}
+
+#[test]
+fn files_past_the_number_that_is_kept_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let others = dir.path().join("otherdays");
+    fs::create_dir(&others).unwrap();
+    for name in [
+        "store.2.log.gz",
+        "store.3.log.gz",
+        "store.11.log.gz",
+        "store.12.log",
+        "store.x.log.gz",
+        "storeerror.9.log.gz",
+    ] {
+        fs::write(others.join(name), "").unwrap();
+    }
+    let mut file = RollingFile::new(dir.path(), "store", 4, 2);
+    file.write(b"one\ntwo\n").unwrap();
+    file.wait();
+    let kept = ["store.1.log.gz", "store.2.log.gz", "store.x.log.gz", "storeerror.9.log.gz"];
+    assert_eq!(names(&others), kept);
+}
+
+#[test]
+fn a_line_shows_what_would_turn_its_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "a\u{2028}b\u{202e}c\u{2066}d\u{85}é";
+    logged(ServerKind::Broker, "info", dir.path(), || info!("{text}"));
+    let said = fs::read_to_string(dir.path().join("broker.log")).unwrap();
+    assert!(said.ends_with(" - a\\u{2028}b\\u{202e}c\\u{2066}d\\u{85}é\n"), "{said:?}");
+    let json = dir.path().join("json");
+    logged_as(LogFormat::Json, ServerKind::Broker, "info", &json, || info!("{text}"));
+    let said = fs::read_to_string(json.join("broker.log")).unwrap();
+    assert!(said.contains("a\\u2028b\\u202ec\\u2066d\\u0085é"), "{said:?}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&said).unwrap()["message"], text);
+}
+
+#[test]
+fn time_zones_are_known_without_files_of_the_machine() {
+    let zone = jiff::tz::TimeZoneDatabase::bundled().get("Asia/Shanghai").unwrap();
+    assert_eq!(zone.to_offset(Timestamp::UNIX_EPOCH), jiff::tz::offset(8));
+}
+
+#[test]
+fn masses_of_a_kind_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    logged(ServerKind::Broker, "info", dir.path(), || {
+        for number in 0..20_000 {
+            warn!(number, "unknown request code refused");
+        }
+        warn!("another kind");
+    });
+    let text = fs::read_to_string(dir.path().join("broker.log")).unwrap();
+    assert_eq!(text.lines().count(), 101, "unless this took ten seconds");
+    assert!(text.ends_with(" - another kind\n"));
+}
+
+#[test]
 fn a_full_queue_drops_and_counts_and_never_waits() {
     let queue = Queue::default();
     let line = vec![b'x'; LINE_BYTES];
