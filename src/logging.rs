@@ -568,14 +568,16 @@ fn write(file: &mut RollingFile, lines: &[u8]) {
     }
     let failing = file.failing;
     if let Err(Failure { path, error, lost }) = file.write(lines) {
-        let (mut stderr, log) = (std::io::stderr().lock(), file.path());
+        let mut stderr = std::io::stderr().lock();
         if !failing {
-            let what = if lost == 0 { "roll" } else { "write" };
-            let until = if lost == 0 { "that file grows" } else { "its lines go to standard error" };
+            let (what, until) = match lost {
+                0 => (format!("roll {:?}: {path:?}", file.path()), "that file grows"),
+                _ => (format!("write {path:?}"), "its lines go to standard error"),
+            };
             let _ = writeln!(
                 stderr,
-                "rocketmq: cannot {what} {log:?}: {path:?}: {error}; {until} until that works: check the folder's owner and \
-                 free space, or set ROCKETMQ_LOG_DIR"
+                "rocketmq: cannot {what}: {error}; {until} until that works: check the folder's owner and free space, or set \
+                 ROCKETMQ_LOG_DIR"
             );
         }
         let _ = stderr.write_all(&lines[lines.len() - lost..]);
