@@ -1,30 +1,33 @@
-//! The log files of 4.3.0 (`conf/logback_{broker,namesrv,tools}.xml` there): which line goes into which file, what a
-//! line looks like, and the one thread that writes. It is not metrics and not the boot lines on standard output.
+//! The log files of 4.3.0 (`conf/logback_{broker,namesrv}.xml` there): which line goes into which file, what a line looks
+//! like, and the one thread that writes. It is not metrics and not the boot lines on standard output. The tools have no
+//! log: what they have to say stands on standard output and standard error.
 //!
 //! Files stand in `~/logs/rocketmqlogs` and are created by their first line. The target of an event, which is its
 //! module unless the call names one, chooses the file:
 //!
-//! | target (`rocketmq::` before it or not) | broker, standalone | name server | tools |
-//! |---|---|---|---|
-//! | `storeerror` | storeerror.log | namesrv.log | tools.log |
-//! | `store`, `ha` | store.log | namesrv.log | tools.log |
-//! | `remoting` | remoting.log | namesrv.log | tools.log |
-//! | `transaction`, `broker::transaction` | transaction.log | namesrv.log | tools.log |
-//! | `lock`, `broker::queue_lock` | lock.log | namesrv.log | tools.log |
-//! | `filter` | filter.log | namesrv.log | tools.log |
-//! | `stats` | stats.log (no thread) | namesrv.log | tools.log |
-//! | `watermark` | watermark.log (no level, no thread) | namesrv.log | tools.log |
-//! | `protection` | protection.log (no level, no thread) | namesrv.log | tools.log |
-//! | `namesrv` | namesrv.log | namesrv.log | tools.log |
-//! | anything else of ours | broker.log | namesrv.log | tools.log |
-//! | other crates | broker_default.log | namesrv_default.log | tools_default.log |
+//! | target (`rocketmq::` before it or not) | broker, standalone | name server |
+//! |---|---|---|
+//! | `storeerror`: damaged files of the store | storeerror.log | namesrv.log |
+//! | `store`, `ha` | store.log | namesrv.log |
+//! | `remoting` | remoting.log | namesrv.log |
+//! | `broker::transaction`, `broker::processor::end_transaction` | transaction.log | namesrv.log |
+//! | `broker::queue_lock` | lock.log | namesrv.log |
+//! | `filter`, `broker::consumer_filter` | filter.log | namesrv.log |
+//! | `stats` | stats.log (no thread) | namesrv.log |
+//! | `watermark` | watermark.log (no level, no thread) | namesrv.log |
+//! | `protection` | protection.log (no level, no thread) | namesrv.log |
+//! | `namesrv` | namesrv.log | namesrv.log |
+//! | anything else of ours | broker.log | namesrv.log |
+//! | other crates | broker_default.log | namesrv_default.log |
 //!
 //! A line is `2026-11-23 08:14:31 INFO thread - message key=value`, in the local time zone (Java: always GMT+8), and
-//! always one line: control characters in what a peer sent are escaped. With `--log-format json` it is one JSON object,
+//! always one line: what would begin another one, or turn its order, is escaped. With `--log-format json` it is one JSON object,
 //! `{"time":"2026-11-23T07:14:31.000Z","level":"INFO","thread":"…","target":"…","message":"…","fields":{"key":"value"}}`,
-//! in the same files. The caller only copies its line into a bounded
-//! buffer; when the disk does not keep up, lines are dropped and counted, and the count is logged.
+//! in the same files. The caller only copies its line into a bounded buffer; when the disk does not keep up, lines are
+//! dropped and counted, and the count is logged. So it is with masses of lines of one kind: `limit`.
 
+mod filter;
+mod limit;
 mod rolling;
 #[cfg(test)]
 mod tests;
@@ -34,14 +37,18 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::{EnvFilter, Registry, reload};
+use tracing_subscriber::{Registry, reload};
 
-use rolling::RollingFile;
+pub use filter::{FilterError, parse_filter};
+use limit::Limit;
+use rolling::{Failure, RollingFile};
 
 /// Most that may wait for the disk; what comes on top is dropped and counted.
 const QUEUE_BYTES: usize = 4 << 20;
@@ -56,7 +63,6 @@ pub enum ServerKind {
     Broker,
     /// Name server and broker in one process: the broker's files, and namesrv.log for the name server's part.
     Standalone,
-    Tools,
 }
 
 /// Where and how much to log.
@@ -64,7 +70,7 @@ pub enum ServerKind {
 pub struct LogOptions {
     /// Java: `${user.home}/logs/rocketmqlogs`.
     pub dir: PathBuf,
-    /// A level, or directives such as `info,rocketmq::store=debug`.
+    /// As [`parse_filter`] takes it.
     pub filter: String,
     /// What a line looks like.
     pub format: LogFormat,
@@ -87,23 +93,28 @@ impl LogOptions {
         if directives.is_empty() { self } else { LogOptions { filter: directives.to_owned(), ..self } }
     }
 
-    /// Java's folder under the home directory (or `ROCKETMQ_LOG_DIR`), and the level of `ROCKETMQ_LOG` or `info`.
+    /// Java's folder under the home directory (or `ROCKETMQ_LOG_DIR`), and the level of `ROCKETMQ_LOG` or, where that is
+    /// none, `info`.
     pub fn from_env() -> LogOptions {
-        let named = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let home = || std::env::home_dir().unwrap_or_default().join("logs/rocketmqlogs");
+        let filter = env("ROCKETMQ_LOG").filter(|directives| parse_filter(directives).is_ok());
         LogOptions {
-            dir: named("ROCKETMQ_LOG_DIR").map_or_else(home, PathBuf::from),
-            filter: named("ROCKETMQ_LOG").unwrap_or_else(|| "info".to_owned()),
+            dir: env("ROCKETMQ_LOG_DIR").map_or_else(home, PathBuf::from),
+            filter: filter.unwrap_or_else(|| "info".to_owned()),
             format: LogFormat::default(),
         }
     }
 }
 
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("log level \"{0}\" does not parse: use error, warn, info, debug or trace, or module=level: {1}")]
-    Filter(String, tracing_subscriber::filter::ParseError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     #[error("the log writer's thread does not start: {0}")]
     Thread(#[from] std::io::Error),
     #[error("logging is already set up in this process")]
@@ -111,7 +122,7 @@ pub enum Error {
 }
 
 /// The filter of this process's log, once it has one.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Sends every event of this process to its file, until the guard is dropped.
 pub fn init(kind: ServerKind, options: &LogOptions) -> Result<LogGuard, Error> {
@@ -119,6 +130,17 @@ pub fn init(kind: ServerKind, options: &LogOptions) -> Result<LogGuard, Error> {
     tracing::subscriber::set_global_default(subscriber)?;
     // Nobody else sets it: the subscriber above could be set only once.
     let _ = FILTER.set(filter);
+    if let Some(Err(error)) = env("TZ").map(|_| TimeZone::try_system()) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "WARNING: TZ names no time zone that is known: times are in UTC: {error}"
+        );
+        tracing::warn!(%error, "TZ names no time zone that is known: times are in UTC");
+    }
+    if let Some(Err(error)) = env("ROCKETMQ_LOG").map(|directives| parse_filter(&directives)) {
+        let _ = writeln!(std::io::stderr(), "WARNING: ROCKETMQ_LOG has no effect: {error}");
+        tracing::warn!(%error, "ROCKETMQ_LOG has no effect");
+    }
     Ok(guard)
 }
 
@@ -132,12 +154,7 @@ pub fn filter_changed(log_level: &str) {
     }
 }
 
-/// A level, or directives such as `info,rocketmq::store=debug`.
-pub fn parse_filter(directives: &str) -> Result<EnvFilter, Error> {
-    EnvFilter::try_new(directives).map_err(|error| Error::Filter(directives.to_owned(), error))
-}
-
-type Filtered = (Box<dyn Subscriber + Send + Sync>, reload::Handle<EnvFilter, Registry>, LogGuard);
+type Filtered = (Box<dyn Subscriber + Send + Sync>, reload::Handle<Targets, Registry>, LogGuard);
 
 fn subscriber(kind: ServerKind, options: &LogOptions) -> Result<Filtered, Error> {
     let (filter, handle) = reload::Layer::new(parse_filter(&options.filter)?);
@@ -146,7 +163,8 @@ fn subscriber(kind: ServerKind, options: &LogOptions) -> Result<Filtered, Error>
     let format = options.format;
     let writer = Writer { kind, format, queue: Arc::clone(&queue), files };
     let thread = thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run())?;
-    let layer = FileLayer { kind, format, queue: Arc::clone(&queue), time_zone: TimeZone::system() };
+    let (time_zone, limit) = (TimeZone::system(), Limit::default());
+    let layer = FileLayer { kind, format, queue: Arc::clone(&queue), time_zone, limit };
     let subscriber = Box::new(Registry::default().with(filter).with(layer));
     Ok((subscriber, handle, LogGuard { queue, thread: Some(thread) }))
 }
@@ -207,11 +225,9 @@ enum File {
     Protection,
     Namesrv,
     NamesrvDefault,
-    Tools,
-    ToolsDefault,
 }
 
-const FILE_COUNT: usize = 15;
+const FILE_COUNT: usize = 13;
 
 /// Sizes and counts of 4.3.0. Its commercial.log is missing here because there it is always empty.
 const FILES: [LogFile; FILE_COUNT] = [
@@ -228,8 +244,6 @@ const FILES: [LogFile; FILE_COUNT] = [
     file("protection", 100, 10, Shape::TimeOnly),
     file("namesrv", 100, 5, Shape::Full),
     file("namesrv_default", 100, 5, Shape::Full),
-    file("tools", 100, 5, Shape::Full),
-    file("tools_default", 100, 5, Shape::Full),
 ];
 
 /// Targets with a file of their own in a broker; the first that fits counts.
@@ -238,10 +252,10 @@ const BROKER_TARGETS: &[(&str, File)] = &[
     ("store", File::Store),
     ("ha", File::Store),
     ("remoting", File::Remoting),
-    ("transaction", File::Transaction),
     ("broker::transaction", File::Transaction),
-    ("lock", File::Lock),
+    ("broker::processor::end_transaction", File::Transaction),
     ("broker::queue_lock", File::Lock),
+    ("broker::consumer_filter", File::Filter),
     ("filter", File::Filter),
     ("stats", File::Stats),
     ("watermark", File::WaterMark),
@@ -256,8 +270,6 @@ fn file_for(kind: ServerKind, target: &str) -> File {
     match (kind, ours) {
         (ServerKind::Namesrv, true) => File::Namesrv,
         (ServerKind::Namesrv, false) => File::NamesrvDefault,
-        (ServerKind::Tools, true) => File::Tools,
-        (ServerKind::Tools, false) => File::ToolsDefault,
         (ServerKind::Broker | ServerKind::Standalone, true) => own.map_or(File::Broker, |(_, file)| *file),
         (ServerKind::Broker | ServerKind::Standalone, false) => File::BrokerDefault,
     }
@@ -274,14 +286,19 @@ struct FileLayer {
     format: LogFormat,
     queue: Arc<Queue>,
     time_zone: TimeZone,
+    limit: Limit,
 }
 
 impl<S: Subscriber> Layer<S> for FileLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
+        let Some(left_out) = self.limit.admit(metadata, Instant::now()) else { return };
         let file = file_for(self.kind, metadata.target());
         let mut said = Said::new(self.format);
         event.record(&mut said);
+        if left_out > 0 {
+            said.add_plain("left_out", left_out);
+        }
         let current = thread::current();
         let head = Head {
             time: Timestamp::now(),
@@ -416,7 +433,7 @@ impl fmt::Write for JsonText<'_> {
         for char in text.chars() {
             match char {
                 '"' | '\\' => self.0.extend(['\\', char]),
-                char if char.is_control() => write!(self.0, "\\u{:04x}", u32::from(char))?,
+                char if is_escaped(char) => write!(self.0, "\\u{:04x}", u32::from(char))?,
                 char => self.0.push(char),
             }
             if self.0.len() > LINE_BYTES {
@@ -427,13 +444,19 @@ impl fmt::Write for JsonText<'_> {
     }
 }
 
+/// What begins a line of its own, or turns the order of a line, where a terminal or an editor shows it.
+fn is_escaped(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Keeps a peer's bytes from writing lines of their own into a log.
 struct OneLine<'a>(&'a mut String);
 
 impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for part in text.split_inclusive(char::is_control) {
-            let plain = part.strip_suffix(char::is_control).unwrap_or(part);
+        for part in text.split_inclusive(is_escaped) {
+            let plain = part.strip_suffix(is_escaped).unwrap_or(part);
             self.0.push_str(plain);
             self.0.extend(part[plain.len()..].escape_debug());
             if self.0.len() > LINE_BYTES {
@@ -544,16 +567,19 @@ fn write(file: &mut RollingFile, lines: &[u8]) {
         return;
     }
     let failing = file.failing;
-    if let Err(error) = file.write(lines) {
+    if let Err(Failure { path, error, lost }) = file.write(lines) {
         let mut stderr = std::io::stderr().lock();
         if !failing {
-            let path = file.path();
+            let (what, until) = match lost {
+                0 => (format!("roll {:?}: {path:?}", file.path()), "that file grows"),
+                _ => (format!("write {path:?}"), "its lines go to standard error"),
+            };
             let _ = writeln!(
                 stderr,
-                "rocketmq: cannot write {path:?}: {error}; its lines go to standard error until that works: check the \
-                 folder's owner and free space, or set ROCKETMQ_LOG_DIR"
+                "rocketmq: cannot {what}: {error}; {until} until that works: check the folder's owner and free space, or set \
+                 ROCKETMQ_LOG_DIR"
             );
         }
-        let _ = stderr.write_all(lines);
+        let _ = stderr.write_all(&lines[lines.len() - lost..]);
     }
 }

@@ -198,7 +198,7 @@ const ENVIRONMENT: &str = "
 |---|---|---|
 | `NAMESRV_ADDR` | broker, tools | `namesrvAddr`; for tools what `-n` says |
 | `ROCKETMQ_HOME` | servers, `admin`, `doctor`, scripts | `rocketmqHome`: where `conf/plain_acl.yml` is, and `conf/tools.yml`; the scripts set it |
-| `ROCKETMQ_LOG` | servers | level of the log: error, warn, info (default), debug, trace, or `info,rocketmq::store=debug` |
+| `ROCKETMQ_LOG` | servers | level of the log: error, warn, info (default), debug, trace, off, or `info,rocketmq::store=debug`; one that is none is warned of, and is info |
 | `ROCKETMQ_LOG_DIR` | servers | folder of the log files; default `~/logs/rocketmqlogs` |
 | `ROCKETMQ_LOG_FORMAT` | servers | what a line of the log files looks like: text (default) or json; also `--log-format` |
 | `ROCKETMQ_SERIALIZE_TYPE` | servers | header form of what is sent: JSON (default) or ROCKETMQ |

@@ -246,15 +246,15 @@ impl ConsumerFilters {
             if *sub_version == known_version || old.text == *text {
                 if old.text != *text {
                     tracing::info!(
-                        group,
-                        topic,
-                        "filter of a version that is known, with another expression, passed over"
+                        "Ignore consumer({group}:{topic}) filter, because of version {sub_version} <= {known_version}, but \
+                         maybe info changed!old={}, ignored={text}",
+                        old.text
                     );
                 }
                 old.client_version.store(*sub_version, Ordering::Release);
                 if old.is_dead() {
                     old.dead_ms.store(0, Ordering::Release);
-                    tracing::info!(group, topic, "filter revived");
+                    tracing::info!(group, topic, "Re alive consumer filter");
                 }
                 self.unsaved.store(true, Ordering::Release);
                 return;
@@ -265,12 +265,14 @@ impl ConsumerFilters {
         let groups = topics.entry(topic.clone()).or_default();
         match built {
             Ok(filter) => {
-                tracing::info!(group, topic, expression = text, "filter registered");
+                tracing::info!(group, topic, expression = text, "New consumer filter registered");
                 groups.insert(group.to_owned(), Arc::new(filter));
             }
             // The client is told by its pulls, which find no filter.
             Err(error) => {
-                tracing::warn!(group, topic, %error, "filter does not compile");
+                tracing::warn!(
+                    "parse error: expr={text}, topic={topic}, group={group}, error={error}: the filter does not compile"
+                );
                 groups.remove(group);
                 topics.retain(|_, groups| !groups.is_empty());
             }
@@ -294,7 +296,7 @@ impl ConsumerFilters {
             };
             filter.dead_ms.store(now_ms.max(filter.born_ms), Ordering::Release);
             self.unsaved.store(true, Ordering::Release);
-            tracing::info!(group, topic, "filter is without consumers");
+            tracing::info!(group, topic, "Unregister consumer filter: it is without consumers");
         }
     }
 
@@ -342,7 +344,7 @@ impl ConsumerFilters {
             groups.retain(|group, filter| {
                 let keep = !filter.is_dead() || now_ms - filter.dead_ms() < clean_after_ms;
                 if !keep {
-                    tracing::info!(group, topic, "filter without consumers for long is dropped");
+                    tracing::info!(group, topic, "Remove filter consumer, died too long!");
                     self.unsaved.store(true, Ordering::Release);
                 }
                 keep

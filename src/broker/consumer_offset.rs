@@ -106,7 +106,10 @@ impl ConsumerOffsets {
             true
         });
         if let Some(before) = before.filter(|before| is_changed && *before > offset) {
-            tracing::warn!(group, topic, queue_id, offset, before, "update consumer offset less than store");
+            tracing::warn!(
+                "[NOTIFYME]update consumer offset less than store. key={topic}@{group}, queueId={queue_id}, \
+                 requestOffset={offset}, storeOffset={before}"
+            );
         }
     }
 

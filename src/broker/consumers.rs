@@ -168,7 +168,8 @@ impl ConsumerGroup {
         let known = state.members.get(&client.peer.id());
         let is_new = known.is_none();
         if is_new {
-            tracing::info!(group, client_id, remote = %client.peer.remote(), "consumer connected");
+            let (consume_type, model) = (data.consume_type, data.message_model);
+            tracing::info!("new consumer connected, group: {group} {consume_type} {model} channel: {client}");
         }
         if known.is_none_or(|known| known.wants != wants)
             && !self.is_built_in()
@@ -212,17 +213,19 @@ impl ConsumerGroup {
             match state.subscriptions.get(&new.topic) {
                 None => {
                     tracing::info!(
-                        group,
                         topic = new.topic,
                         expression = new.sub_string,
-                        "subscription added"
+                        "subscription changed, add new topic, group: {group}"
                     );
                     changed = true;
                 }
                 Some(old) if new.sub_version > old.sub_version => {
                     if old.sub_string != new.sub_string {
                         let (topic, expression, before) = (&new.topic, &new.sub_string, &old.sub_string);
-                        tracing::info!(group, topic, expression, before, "subscription changed");
+                        tracing::info!(
+                            topic,
+                            "subscription changed, group: {group} OLD: {before} NEW: {expression}"
+                        );
                     }
                 }
                 Some(_) => continue,
@@ -232,7 +235,7 @@ impl ConsumerGroup {
         state.subscriptions.retain(|topic, _| {
             let keep = wanted.iter().any(|new| new.topic == *topic);
             if !keep {
-                tracing::info!(group, topic, "subscription removed");
+                tracing::info!("subscription changed, group: {group} remove topic {topic}");
                 changed = true;
             }
             keep
@@ -316,7 +319,9 @@ impl Consumers {
         if let Some(groups) = self.of_peer.write().unwrap_or_else(PoisonError::into_inner).get_mut(&peer_id) {
             groups.remove(group);
         }
-        self.remove(group, peer_id, "consumer unregistered")
+        self.remove(group, peer_id, |client| {
+            tracing::info!("unregister a consumer[{group}] from consumerGroupInfo {client}");
+        })
     }
 
     /// A connection has ended; returns the groups with members left, who are to be told.
@@ -327,20 +332,27 @@ impl Consumers {
         }
         let groups = self.of_peer.write().unwrap_or_else(PoisonError::into_inner).remove(&peer_id);
         let mut groups: Vec<String> = groups.unwrap_or_default().into_iter().collect();
-        groups.retain(|group| self.remove(group, peer_id, "consumer disconnected"));
+        groups.retain(|group| {
+            self.remove(group, peer_id, |client| {
+                tracing::warn!(
+                    "NETTY EVENT: remove not active channel[{client}] from ConsumerGroupInfo groupChannelTable, consumer \
+                     group: {group}"
+                );
+            })
+        });
         groups
     }
 
-    fn remove(&self, group: &str, peer_id: u64, how: &'static str) -> bool {
+    fn remove(&self, group: &str, peer_id: u64, tell: impl FnOnce(&Client)) -> bool {
         let mut groups = self.write();
         let Some(known) = groups.get(group) else { return false };
         let mut state = known.write();
         let Some(Member { client, .. }) = state.members.remove(&peer_id) else { return false };
-        tracing::info!(group, client_id = client.client_id, "{how}");
+        tell(&client);
         let is_empty = state.members.is_empty();
         drop(state);
         if is_empty {
-            tracing::info!(group, "last consumer of the group has gone");
+            tracing::info!("unregister consumer ok, no any connection, and remove consumer group, {group}");
             groups.remove(group);
             drop(groups);
             self.filters.unregister(group);
@@ -355,8 +367,13 @@ impl Consumers {
         let groups: Vec<Arc<ConsumerGroup>> = self.read().values().cloned().collect();
         for group in groups {
             for client in group.clients().into_iter().filter(|client| client.has_expired(now_ms)) {
-                let (name, client_id) = (&group.name, &client.client_id);
-                tracing::warn!(group = name, client_id, "consumer sends no heartbeats: dropped");
+                tracing::warn!(
+                    client_id = client.client_id,
+                    "SCAN: remove expired channel from ConsumerManager consumerTable. channel={}, consumerGroup={}: it sends \
+                     no heartbeats",
+                    client.peer.remote(),
+                    group.name
+                );
                 if self.unregister(&group.name, client.peer.id()) {
                     expired.groups.push(group.name.clone());
                 }

@@ -26,6 +26,7 @@ pub mod transaction;
 mod watched;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -158,7 +159,7 @@ impl Broker {
         remote: SocketAddr,
     ) -> Option<Arc<TopicConfig>> {
         let created = self.topics.create_on_send(topic, default_topic, queue_nums, topic_sys_flag, remote);
-        let created = logged(created, topic);
+        let created = logged(created, topic, format_args!(". producer:[{remote}]"));
         if created.is_some() {
             self.topic_begins(topic);
         }
@@ -177,7 +178,8 @@ impl Broker {
         topic_sys_flag: i32,
     ) -> Option<Arc<TopicConfig>> {
         let is_new = self.topics.get(topic).is_none();
-        let created = logged(self.topics.create_on_send_back(topic, queue_nums, perm, topic_sys_flag), topic);
+        let created = self.topics.create_on_send_back(topic, queue_nums, perm, topic_sys_flag);
+        let created = logged(created, topic, format_args!(""));
         if is_new && created.is_some() {
             self.topic_begins(topic);
         }
@@ -305,11 +307,15 @@ fn is_saved(tables: &[Result<(), FileError>]) -> bool {
     tables.iter().all(Result::is_ok)
 }
 
-fn logged(created: Result<Arc<TopicConfig>, TopicError>, topic: &str) -> Option<Arc<TopicConfig>> {
+fn logged(
+    created: Result<Arc<TopicConfig>, TopicError>,
+    topic: &str,
+    whose: fmt::Arguments<'_>,
+) -> Option<Arc<TopicConfig>> {
     match created {
         Ok(config) => Some(config),
         Err(error) => {
-            tracing::warn!(topic, %error, "topic not created");
+            tracing::warn!(topic, "{error}{whose}");
             None
         }
     }

@@ -1,6 +1,7 @@
 //! The producers that are connected (Java: `ProducerManager`, `ClientChannelInfo`), by group and connection.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -57,6 +58,21 @@ impl Client {
     }
 }
 
+/// As Java's `toString`, with the address in the place of Netty's name for the channel.
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Client { peer, client_id, language, version, heard_ms } = self;
+        write!(
+            f,
+            "ClientChannelInfo [channel=/{}, clientId={client_id}, language={}, version={version}, \
+             lastUpdateTimestamp={}]",
+            peer.remote(),
+            language.name(),
+            heard_ms.load(Ordering::Relaxed)
+        )
+    }
+}
+
 /// All producer groups.
 pub struct Producers {
     clock: Clock,
@@ -93,7 +109,7 @@ impl Producers {
         tables.groups.entry(group.to_owned()).or_default().insert(id, Arc::clone(client));
         tables.of_peer.entry(id).or_default().insert(group.to_owned(), client.client_id.clone());
         tables.of_id.insert(client.client_id.clone(), Arc::clone(client));
-        tracing::info!(group, client_id = client.client_id, remote = %client.peer.remote(), "producer connected");
+        tracing::info!("new producer connected, group: {group} channel: {client}");
     }
 
     /// The client leaves the group.
@@ -101,7 +117,7 @@ impl Producers {
         let mut tables = self.write();
         let Some(clients) = tables.groups.get_mut(group) else { return };
         if let Some(client) = clients.remove(&peer_id) {
-            tracing::info!(group, client_id = client.client_id, "producer unregistered");
+            tracing::info!("unregister a producer[{group}] from groupChannelTable {client}");
         }
         if clients.is_empty() {
             tables.groups.remove(group);
@@ -118,7 +134,10 @@ impl Producers {
         for (group, client_id) in tables.of_peer.remove(&peer_id).unwrap_or_default() {
             tables.forget_id(&client_id, peer_id);
             if let Some(client) = tables.groups.get_mut(&group).and_then(|clients| clients.remove(&peer_id)) {
-                tracing::info!(group, client_id = client.client_id, "producer disconnected");
+                tracing::info!(
+                    "NETTY EVENT: remove channel[{client}][{}] from ProducerManager groupChannelTable, producer group: {group}",
+                    client.peer.remote()
+                );
             }
         }
     }
@@ -133,9 +152,10 @@ impl Producers {
                 let keep = !client.has_expired(now_ms);
                 if !keep {
                     tracing::warn!(
-                        group,
                         client_id = client.client_id,
-                        "producer sends no heartbeats: dropped"
+                        "SCAN: remove expired channel[{}] from ProducerManager groupChannelTable, producer group name: \
+                         {group}: it sends no heartbeats",
+                        client.peer.remote()
                     );
                     expired.push((Arc::clone(&client.peer), group.clone()));
                 }

@@ -44,7 +44,9 @@ impl QueueLocks {
         let locks = groups.entry(group.to_owned()).or_default();
         let take = |queue: &MessageQueue| {
             let Some(lock) = locks.get_mut(queue) else {
-                tracing::info!(group, client_id, %queue, "queue locked");
+                tracing::info!(
+                    "tryLockBatch, message queue not locked, I got it. Group: {group} NewClientId: {client_id} {queue}"
+                );
                 let lock = Lock { client_id: client_id.to_owned(), renewed_ms: now_ms };
                 locks.insert(queue.clone(), lock);
                 return true;
@@ -52,10 +54,18 @@ impl QueueLocks {
             if lock.client_id != client_id {
                 if !lock.has_expired(now_ms) {
                     let (owner, idle_ms) = (&lock.client_id, now_ms - lock.renewed_ms);
-                    tracing::warn!(group, client_id, %queue, owner, idle_ms, "queue is locked by another client");
+                    tracing::warn!(
+                        idle_ms,
+                        "tryLockBatch, message queue locked by other client. Group: {group} OtherClientId: {owner} \
+                         NewClientId: {client_id} {queue}"
+                    );
                     return false;
                 }
-                tracing::warn!(group, client_id, %queue, owner = lock.client_id, "expired queue lock taken over");
+                tracing::warn!(
+                    "tryLockBatch, message queue lock expired, I got it. Group: {group} OldClientId: {} NewClientId: \
+                     {client_id} {queue}",
+                    lock.client_id
+                );
                 client_id.clone_into(&mut lock.client_id);
             }
             lock.renewed_ms = now_ms;
@@ -74,10 +84,13 @@ impl QueueLocks {
             match locks.get(queue) {
                 Some(lock) if lock.client_id == client_id => {
                     locks.remove(queue);
-                    tracing::info!(group, client_id, %queue, "queue unlocked");
+                    tracing::info!("unlockBatch, Group: {group} {queue} {client_id}");
                 }
                 Some(lock) => {
-                    tracing::warn!(group, client_id, %queue, owner = lock.client_id, "unlock by another than the owner");
+                    let owner = &lock.client_id;
+                    tracing::warn!(
+                        "unlockBatch, but mq locked by other client: {owner}, Group: {group} {queue} {client_id}"
+                    );
                 }
                 None => {}
             }

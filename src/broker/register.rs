@@ -178,12 +178,12 @@ impl Registrar {
     ) -> Option<(Master, Option<KVTable>)> {
         match self.ask(addr, request, timeout).await {
             Ok(answer) => {
-                // The first and every later one look the same: the log is not the place to count them.
-                tracing::debug!(name_server = addr, "register broker to name server OK");
+                // Java's line, every 30 seconds: it is what operators look for.
+                tracing::info!("register broker to name server {addr} OK");
                 Some(answer)
             }
             Err(error) => {
-                tracing::warn!(name_server = addr, %error, "registration failed");
+                tracing::warn!(%error, "registerBroker Exception, {addr}");
                 None
             }
         }
@@ -295,8 +295,8 @@ impl Registrar {
             let request = request.clone();
             async move {
                 match self.client.invoke(&addr, request, UNREGISTER_TIMEOUT).await {
-                    Ok(_) => tracing::info!(name_server = addr, "unregistered"),
-                    Err(error) => tracing::warn!(name_server = addr, %error, "not unregistered"),
+                    Ok(_) => tracing::info!("unregisterBroker OK, NamesrvAddr: {addr}"),
+                    Err(error) => tracing::warn!(%error, "unregisterBroker Exception, {addr}"),
                 }
             }
         };

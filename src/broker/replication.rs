@@ -167,17 +167,26 @@ async fn sync(broker: &Arc<Broker>, master: &str) -> Result<(), CallError> {
     let offsets = sync_offsets(broker, master).await;
     let mut first_error = offsets.err();
     match topics {
-        Ok(table) if table.data_version != broker.topics.version() => broker.topics.replace(table),
+        Ok(table) if table.data_version != broker.topics.version() => {
+            broker.topics.replace(table);
+            tracing::info!("Update slave topic config from master, {master}");
+        }
         Ok(_) => {}
         Err(error) => first_error = Some(error),
     }
     match groups {
-        Ok(table) if table.data_version != broker.groups.version() => broker.groups.replace(table),
+        Ok(table) if table.data_version != broker.groups.version() => {
+            broker.groups.replace(table);
+            tracing::info!("Update slave Subscription Group from master, {master}");
+        }
         Ok(_) => {}
         Err(error) => first_error = Some(error),
     }
     match delays {
-        Ok(table) => broker.schedule.replace(table),
+        Ok(table) => {
+            broker.schedule.replace(table);
+            tracing::info!("Update slave delay offset from master, {master}");
+        }
         // Java's master without delayed messages has no such table to give.
         Err(CallError::Malformed { .. }) => {}
         Err(error) => first_error = Some(error),
@@ -219,6 +228,7 @@ async fn sync_offsets(broker: &Arc<Broker>, master: &str) -> Result<(), CallErro
         }
     }
     broker.offsets.merge(table);
+    tracing::info!("Update slave consumer offset from master, {master}");
     Ok(())
 }
 

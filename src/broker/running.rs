@@ -49,8 +49,8 @@ use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions, StoreSta
 const FIRST_JOB_AFTER: Duration = Duration::from_secs(10);
 const SCAN_CLIENTS_EVERY: Duration = Duration::from_secs(10);
 const FILTERS_EVERY: Duration = Duration::from_secs(10);
-const SLAVES_EVERY: Duration = Duration::from_secs(60);
-/// What a slave may lack without a word in the log.
+const BEHIND_EVERY: Duration = Duration::from_secs(60);
+/// What a slave may lack without a warning.
 const SLAVE_BEHIND_BYTES: i64 = 16 * 1024 * 1024;
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Java's file watch: 500 ms.
@@ -267,6 +267,9 @@ async fn listen(
     let master = ha::Master::start(ha, Arc::clone(&broker.store), timing, peers);
     let master = master.map_err(|error| not_bound(HA_PORT, ha_port, error))?;
     let http = watch(&broker, addr, &servers)?;
+    if !broker.config.namesrv_addr.is_empty() {
+        tracing::info!("Set user specified name server address: {}", broker.config.namesrv_addr);
+    }
     broker.register().await;
     let slave = broker.is_slave().then(|| {
         let following: Arc<Following> = Arc::clone(&broker.following);
@@ -487,6 +490,9 @@ fn jobs(broker: &Arc<Broker>) -> JoinSet<()> {
     }));
     jobs.spawn(every(SCAN_CLIENTS_EVERY, Arc::clone(broker), |broker| async move { broker.scan_clients() }));
     jobs.spawn(every(SAMPLE_EVERY, Arc::clone(broker), sample));
+    jobs.spawn(every(BEHIND_EVERY, Arc::clone(broker), |broker| async move {
+        tracing::info!("dispatch behind commit log {} bytes", broker.store.dispatch_behind_bytes());
+    }));
     jobs
 }
 
@@ -502,16 +508,18 @@ fn master_jobs(broker: &Arc<Broker>, jobs: &mut JoinSet<()>) {
         Arc::clone(broker),
         end_transaction::check_transactions,
     ));
-    jobs.spawn(every(SLAVES_EVERY, Arc::clone(broker), |broker| async move { report_slaves(&broker) }));
+    jobs.spawn(every(BEHIND_EVERY, Arc::clone(broker), |broker| async move { report_slaves(&broker) }));
 }
 
-/// Says which slaves are behind.
+/// Says how far slaves are behind.
 fn report_slaves(broker: &Broker) {
     let end = broker.store.max_commit_log_offset();
     for slave in broker.store.replicas().slaves(broker.now_ms()) {
         let behind_bytes = end - slave.acked;
         if behind_bytes > SLAVE_BEHIND_BYTES {
-            tracing::warn!(slave = slave.addr, behind_bytes, "slave falls behind");
+            tracing::warn!(slave = slave.addr, "Slave fall behind master: {behind_bytes} bytes");
+        } else {
+            tracing::info!(slave = slave.addr, "Slave fall behind master: {behind_bytes} bytes");
         }
     }
 }
@@ -601,7 +609,7 @@ async fn sample(broker: Arc<Broker>) {
     let sampled = tokio::task::spawn_blocking(move || {
         broker.statistics.sample(now_ms);
         for line in broker.statistics.lines(local_ms) {
-            tracing::info!(target: "rocketmq::stats", "{line}");
+            tracing::info!(target: "stats", "{line}");
         }
     });
     if let Err(error) = sampled.await {
@@ -649,6 +657,8 @@ impl Running {
     /// Leaves the name servers, ends the connections, and writes out everything: what was acknowledged is on
     /// disk afterwards. `false` where something could not be written; the log says what.
     pub async fn stop(self) -> bool {
+        tracing::info!("Shutdown hook was invoked, 1");
+        let began = Instant::now();
         let Running { broker, servers, mut jobs, master, slave, http, .. } = self;
         // First, lest a registration follow the goodbye.
         jobs.shutdown().await;
@@ -676,7 +686,8 @@ impl Running {
         });
         // Until here whoever watches was told that this broker stops.
         drop(http);
-        tracing::info!(name = broker.config.broker_name, "broker stopped");
+        let took_ms = began.elapsed().as_millis();
+        tracing::info!("Shutdown hook over, consuming total time(ms): {took_ms}");
         well
     }
 }

@@ -89,7 +89,7 @@ impl SubscriptionGroups {
         }
         let (config, is_new) = self.table.put_new(group, config);
         if is_new {
-            tracing::info!(group, "auto create a subscription group");
+            tracing::info!("auto create a subscription group, {config}");
         }
         Some(config)
     }
@@ -102,7 +102,10 @@ impl SubscriptionGroups {
     /// Makes or changes a group.
     pub fn update(&self, config: SubscriptionGroupConfig) -> Result<(), GroupError> {
         check(&config.group_name, &config)?;
-        tracing::info!(group = config.group_name, %config, "subscription group created or changed");
+        match self.get(&config.group_name) {
+            Some(old) => tracing::info!("update subscription group config, old: {old} new: {config}"),
+            None => tracing::info!("create new subscription group, {config}"),
+        }
         self.table.put(&config.group_name.clone(), config);
         Ok(())
     }
@@ -111,7 +114,7 @@ impl SubscriptionGroups {
     pub fn delete(&self, group: &str) -> bool {
         let existed = self.table.delete(group);
         if existed {
-            tracing::info!(group, "subscription group deleted");
+            tracing::info!("delete subscription group OK, subscription group:{group}");
         }
         existed
     }

@@ -24,9 +24,9 @@ pub enum TopicError {
     Name { topic: String, reason: NameError },
     #[error("topic[{topic}]: {queue_nums} queues are not between 0 and {QUEUE_NUMS_MAX}")]
     QueueNums { topic: String, queue_nums: i32 },
-    #[error("create new topic failed, because the default topic[{0}] not exist")]
+    #[error("Create new topic failed, because the default topic[{0}] not exist")]
     NoDefault(String),
-    #[error("create new topic failed, because the default topic[{0}] has no perm [{1}]")]
+    #[error("Create new topic failed, because the default topic[{0}] has no perm [{1}]")]
     NotInherited(String, &'static str),
 }
 
@@ -182,12 +182,15 @@ impl TopicTable {
         config.topic_sys_flag = topic_sys_flag;
         let (config, is_new) = self.table.put_new(topic, config);
         if is_new {
-            tracing::info!(topic, default_topic, queue_nums, %remote, "topic created by a send");
+            tracing::info!(
+                "Create new topic by default topic:[{default_topic}] config:[{config}] producer:[{remote}]"
+            );
         }
         Ok(config)
     }
 
-    /// A retry or dead-letter topic, made where it does not exist (Java: `createTopicInSendMessageBackMethod`).
+    /// A topic of the broker's own, retries, dead letters or half messages, made where it does not exist (Java:
+    /// `createTopicInSendMessageBackMethod`).
     pub fn create_on_send_back(
         &self,
         topic: &str,
@@ -203,7 +206,7 @@ impl TopicTable {
         check(&self.system, topic, &config)?;
         let (config, is_new) = self.table.put_new(topic, config);
         if is_new {
-            tracing::info!(topic, queue_nums, "retry or dead-letter topic created");
+            tracing::info!("create new topic {config}");
         }
         Ok(config)
     }
@@ -211,7 +214,10 @@ impl TopicTable {
     /// Makes or changes a topic.
     pub fn update(&self, config: TopicConfig) -> Result<Arc<TopicConfig>, TopicError> {
         check(&self.system, &config.topic_name, &config)?;
-        tracing::info!(topic = config.topic_name, %config, "topic created or changed");
+        match self.get(&config.topic_name) {
+            Some(old) => tracing::info!("update topic config, old:[{old}] new:[{config}]"),
+            None => tracing::info!("create new topic [{config}]"),
+        }
         Ok(self.table.put(&config.topic_name.clone(), config))
     }
 
@@ -219,7 +225,7 @@ impl TopicTable {
     pub fn delete(&self, topic: &str) -> bool {
         let existed = self.table.delete(topic);
         if existed {
-            tracing::info!(topic, "topic deleted");
+            tracing::info!("delete topic config OK, topic: {topic}");
         }
         existed
     }
@@ -231,7 +237,7 @@ impl TopicTable {
         let is_wrong = |config: &TopicConfig| config.order != ordered.contains(config.topic_name.as_str());
         self.table.correct(is_wrong, |config| {
             config.order = !config.order;
-            tracing::info!(topic = config.topic_name, order = config.order, "topic order changed");
+            tracing::info!("update order topic config, topic={}, order={}", config.topic_name, config.order);
         });
     }
 

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use rocketmq::logging::{self, LogFormat, LogGuard, LogOptions, ServerKind};
 use rustix::fs::Mode;
@@ -102,12 +101,7 @@ where
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("shutdown hook was invoked, 1 times.");
-        let began = Instant::now();
-        let went_well = stop(running).await;
-        let took_ms = began.elapsed().as_millis();
-        tracing::info!("shutdown hook done, consuming time total(ms): {took_ms}");
-        if went_well {
+        if stop(running).await {
             ExitCode::SUCCESS
         } else {
             fail(EXIT_FAILED, "not everything was written to disk at the end; see the log")

@@ -108,7 +108,7 @@ async fn follow(
     timing: Timing,
     peers: Arc<dyn Peers>,
 ) {
-    // Java connects without a word and waits; only who speaks is worth a line.
+    // Java connects without a word and waits: whose connection ends before that was no failure.
     match serve(stream, remote, &store, timing, &*peers).await {
         Ok(()) => {}
         Err(error @ (Ended::Io(_) | Ended::Silent(_))) => {
@@ -128,6 +128,7 @@ async fn serve(
     if let Err(reason) = peers.may_follow(remote.ip().to_canonical()).await {
         return if only_tried(&stream).await { Ok(()) } else { Err(Ended::NotAllowed(reason)) };
     }
+    tracing::info!("HAService receive new connection, /{remote}");
     stream.set_nodelay(true)?;
     let (mut reader, writer) = stream.into_split();
     let wish = match Reports::default().next(&mut reader, timing.housekeeping).await {
@@ -135,7 +136,7 @@ async fn serve(
         wish => wish?,
     };
     let from = start_of(store, wish)?;
-    tracing::info!(%remote, wish, from, "slave follows");
+    tracing::info!(from, "slave[/{remote}] request offset {wish}: slave follows");
     let following = store.replicas().follow(remote.to_string(), wish);
     following.sends(store.now_ms(), from, 0);
     let listen = async {

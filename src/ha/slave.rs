@@ -111,6 +111,7 @@ impl Slave {
 async fn keep_following(store: Arc<MessageStore>, timing: Timing, target: Arc<dyn Target>) {
     let mut masters = target.master();
     let mut last = String::new();
+    let mut known: Option<String> = None;
     loop {
         let master = masters.borrow_and_update().clone();
         let Some(master) = master else {
@@ -119,6 +120,10 @@ async fn keep_following(store: Arc<MessageStore>, timing: Timing, target: Arc<dy
             }
             continue;
         };
+        if known.as_ref() != Some(&master) {
+            let old = known.replace(master.clone());
+            tracing::info!("update master address, OLD: {} NEW: {master}", old.as_deref().unwrap_or("null"));
+        }
         let ended = tokio::select! {
             ended = follow(&store, timing, &*target, &master) => ended,
             changed = masters.changed() => match changed {

@@ -3,11 +3,20 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use flate2::{Compression, write::GzEncoder};
+
+/// Why lines were not written, or the file not rolled.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) path: PathBuf,
+    pub(super) error: io::Error,
+    /// Bytes at the end of what was to be written that are not in the file.
+    pub(super) lost: usize,
+}
 
 pub(super) struct RollingFile {
     dir: PathBuf,
@@ -37,64 +46,91 @@ impl RollingFile {
         self.dir.join(format!("{}.log", self.name))
     }
 
+    fn others(&self) -> PathBuf {
+        self.dir.join("otherdays")
+    }
+
     fn rolled(&self, index: u32, ending: &str) -> PathBuf {
-        self.dir.join("otherdays").join(format!("{}.{index}.{ending}", self.name))
+        self.others().join(format!("{}.{index}.{ending}", self.name))
     }
 
-    /// Appends whole lines; rolls between two lines so that no file passes its size, save for one line that is longer.
-    pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        let result = self.append(lines);
-        self.failing = result.is_err();
-        if self.failing {
-            self.open = None;
-        }
-        result
+    /// Appends whole lines; rolls between two lines so that no file passes its size, save for one line that is longer. A
+    /// file that cannot be rolled grows.
+    pub(super) fn write(&mut self, lines: &[u8]) -> Result<(), Failure> {
+        let mut rest = lines;
+        let mut not_rolled = None;
+        let written = self.append(&mut rest, &mut not_rolled);
+        let failure = match (written, not_rolled) {
+            (Err(error), _) => Some(Failure { path: self.path(), error, lost: rest.len() }),
+            (Ok(()), Some(error)) => Some(Failure { path: self.others(), error, lost: 0 }),
+            (Ok(()), None) => None,
+        };
+        self.failing = failure.is_some();
+        failure.map_or(Ok(()), Err)
     }
 
-    fn append(&mut self, mut lines: &[u8]) -> io::Result<()> {
+    /// `lines` is what is still to be written.
+    fn append(&mut self, lines: &mut &[u8], not_rolled: &mut Option<io::Error>) -> io::Result<()> {
         while !lines.is_empty() {
-            let size = self.reopen()?;
-            let room = usize::try_from(self.max_bytes.saturating_sub(size)).unwrap_or(usize::MAX);
+            let (mut file, size) = self.opened()?;
+            let room = match not_rolled {
+                None => usize::try_from(self.max_bytes.saturating_sub(size)).unwrap_or(usize::MAX),
+                Some(_) => usize::MAX,
+            };
             let fits = if lines.len() <= room { lines.len() } else { whole_lines(&lines[..room]) };
             if fits == 0 && size > 0 {
-                self.roll()?;
+                *not_rolled = self.roll().err();
                 continue;
             }
             let first_line = || lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1);
             let (now, later) = lines.split_at(if fits == 0 { first_line() } else { fits });
-            if let Some(file) = &mut self.open {
-                file.write_all(now)?;
+            if let Err(error) = file.write_all(now) {
+                *lines = &lines[take_back_torn(&file, size, now)..];
+                return Err(error);
             }
-            lines = later;
+            self.open = Some(file);
+            *lines = later;
         }
         Ok(())
     }
 
-    /// The file's size, after opening it when it is new here, or gone or another one since the last write (deleted,
-    /// moved by logrotate, rolled by a second process in the same folder).
-    fn reopen(&mut self) -> io::Result<u64> {
+    /// The file and its size, opened anew when it is new here, or gone or another one since the last write (deleted, moved
+    /// by logrotate, rolled by a second process in the same folder).
+    fn opened(&mut self) -> io::Result<(File, u64)> {
         let path = self.path();
-        if let (Some(open), Ok(there)) = (&self.open, fs::metadata(&path)) {
+        if let (Some(open), Ok(there)) = (self.open.take(), fs::metadata(&path)) {
             let ours = open.metadata()?;
             if (ours.dev(), ours.ino()) == (there.dev(), there.ino()) {
-                return Ok(there.len());
+                return Ok((open, there.len()));
             }
         }
         fs::create_dir_all(&self.dir)?;
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
         let size = file.metadata()?.len();
-        self.open = Some(file);
-        Ok(size)
+        let mut last = [b'\n'];
+        if size > 0 {
+            file.read_exact_at(&mut last, size - 1)?;
+        }
+        if last == [b'\n'] {
+            return Ok((file, size));
+        }
+        // A process that was killed, or whose disk was full, has left a part of a line.
+        file.write_all(b"\n")?;
+        Ok((file, size + 1))
     }
 
     fn roll(&mut self) -> io::Result<()> {
         self.wait();
         self.open = None;
-        fs::create_dir_all(self.dir.join("otherdays"))?;
+        fs::create_dir_all(self.others())?;
         // `.log` beside `.log.gz`: a process that ended while it compressed leaves the plain file.
-        for ending in ["log.gz", "log"] {
-            remove(&self.rolled(self.keep, ending))?;
-            for index in (1..self.keep).rev() {
+        let endings = ["log.gz", "log"];
+        let is_there = |index: &u32| endings.iter().any(|ending| self.rolled(*index, ending).exists());
+        // Up to the first place that is free: what a roll that failed has moved is not moved again.
+        let last = (1..=self.keep).take_while(is_there).last().unwrap_or(0);
+        self.remove_from(if last == self.keep { last } else { self.keep + 1 })?;
+        for index in (1..=last.min(self.keep - 1)).rev() {
+            for ending in endings {
                 rename(&self.rolled(index, ending), &self.rolled(index + 1, ending))?;
             }
         }
@@ -108,12 +144,42 @@ impl RollingFile {
         Ok(())
     }
 
+    /// Removes rolled files from this number on: also those of a time when more were kept.
+    fn remove_from(&self, first: u32) -> io::Result<()> {
+        for entry in fs::read_dir(self.others())? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let index = name.to_str().and_then(|name| {
+                let rest = name.strip_prefix(self.name)?.strip_prefix('.')?;
+                rest.strip_suffix(".log").or_else(|| rest.strip_suffix(".log.gz"))?.parse::<u32>().ok()
+            });
+            if index.is_some_and(|index| index >= first) {
+                unless_missing(fs::remove_file(entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Waits for the compression of the file rolled last, which must be over before files are renamed again.
     pub(super) fn wait(&mut self) {
         if let Some(thread) = self.compressing.take() {
             let _ = thread.join();
         }
     }
+}
+
+/// Cuts off what a disk that became full took of a line, which would be glued to the next one: gives how much of `lines`
+/// stays in a file that had `size` bytes. Where that fails, the next one that opens the file ends the line.
+pub(super) fn take_back_torn(file: &File, size: u64, lines: &[u8]) -> usize {
+    let end = file.metadata().map_or(size, |there| there.len());
+    let taken = usize::try_from(end.saturating_sub(size)).unwrap_or(usize::MAX);
+    // Else another process has written, too: nothing of that may go.
+    let Some(taken) = lines.get(..taken) else { return 0 };
+    let whole = whole_lines(taken);
+    if whole < taken.len() {
+        let _ = file.set_len(size + whole as u64);
+    }
+    whole
 }
 
 /// Length of the whole lines at the start of `bytes`.
@@ -129,10 +195,6 @@ fn compress(plain: &Path, target: &Path) -> io::Result<()> {
         Ok(()) => fs::rename(&unfinished, target).and_then(|()| fs::remove_file(plain)),
         Err(error) => fs::remove_file(&unfinished).and(Err(error)),
     }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    unless_missing(fs::remove_file(path))
 }
 
 fn rename(from: &Path, to: &Path) -> io::Result<()> {

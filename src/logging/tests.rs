@@ -41,6 +41,8 @@ fn the_target_chooses_the_file() {
         check(kind, "rocketmq::broker::transaction", "transaction");
         check(kind, "rocketmq::broker::queue_lock", "lock");
         check(kind, "rocketmq::filter::parse", "filter");
+        check(kind, "rocketmq::broker::consumer_filter", "filter");
+        check(kind, "rocketmq::broker::processor::end_transaction", "transaction");
         check(kind, "stats", "stats");
         check(kind, "watermark", "watermark");
         check(kind, "protection", "protection");
@@ -53,13 +55,11 @@ fn the_target_chooses_the_file() {
     check(ServerKind::Namesrv, "rocketmq::remoting::server", "namesrv");
     check(ServerKind::Namesrv, "rocketmq::namesrv", "namesrv");
     check(ServerKind::Namesrv, "mio", "namesrv_default");
-    check(ServerKind::Tools, "rocketmq::client", "tools");
-    check(ServerKind::Tools, "mio", "tools_default");
 }
 
 #[test]
 fn every_file_has_its_place_in_the_table() {
-    assert_eq!(File::ToolsDefault as usize + 1, FILE_COUNT);
+    assert_eq!(File::NamesrvDefault as usize + 1, FILE_COUNT);
     assert_eq!(FILES[File::Stats as usize].shape, Shape::NoThread);
     assert_eq!(FILES[File::WaterMark as usize].shape, Shape::TimeOnly);
     assert_eq!(FILES[File::Protection as usize].shape, Shape::TimeOnly);
@@ -154,20 +154,72 @@ fn a_line_is_cut_at_its_bound() {
 #[test]
 fn files_are_created_by_their_first_line() {
     let dir = tempfile::tempdir().unwrap();
-    logged(ServerKind::Broker, "info,mio=error", dir.path(), || {
+    logged(ServerKind::Broker, "info,remoting=error", dir.path(), || {
         info!(target: "rocketmq::store", "load over");
         info!(target: "watermark", "[WATERMARK] Send Queue Size: 0");
-        warn!(target: "mio", "filtered out");
+        warn!(target: "rocketmq::remoting::server", "filtered out");
     });
     assert_eq!(names(dir.path()), ["store.log", "watermark.log"]);
 }
 
 #[test]
-fn a_level_that_does_not_parse_is_named() {
-    let options =
-        LogOptions { dir: "unused".into(), filter: "rocketmq=loud".to_owned(), format: LogFormat::Text };
-    let error = subscriber(ServerKind::Broker, &options).err().unwrap().to_string();
-    assert!(error.contains("\"rocketmq=loud\""), "{error}");
+fn a_word_that_is_no_level_is_refused_and_named() {
+    fn check(directives: &str, word: &str) {
+        let options =
+            LogOptions { dir: "unused".into(), filter: directives.to_owned(), format: LogFormat::default() };
+        let error = subscriber(ServerKind::Broker, &options).err().expect(directives).to_string();
+        let begin = format!("log level \"{directives}\" does not parse: \"{word}\" is no ");
+        assert!(error.starts_with(&begin) && error.contains("debug"), "{error}");
+    }
+    for word in ["nonsense", "debug2", "info;debug", "a b", "9", "rocketmq::store"] {
+        check(word, word);
+    }
+    check("rocketmq=loud", "loud");
+    check("info,rocketmq::store", "rocketmq::store");
+    check("info,rocketmq::stroe=debug", "rocketmq::stroe");
+    check("info,rocketmqx=debug", "rocketmqx");
+    check("stats::x=info", "stats::x");
+    check("info,=debug", "");
+    check("info,rocketmq::store[x]=debug", "rocketmq::store[x]");
+}
+
+#[test]
+fn a_filter_says_how_much_is_logged_of_what() {
+    let check = |directives: &str, target: &str, least: Level| {
+        let filter = parse_filter(directives).unwrap();
+        let levels = [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN, Level::ERROR];
+        let first = levels.iter().find(|level| filter.would_enable(target, level));
+        assert_eq!(first, Some(&least), "{directives} {target}");
+    };
+    let store = "rocketmq::store::clean";
+    for (directives, least) in [
+        ("", Level::INFO),
+        ("warning", Level::WARN),
+        ("WARN", Level::WARN),
+        ("ALL", Level::TRACE),
+        (" error , store = debug ", Level::DEBUG),
+        ("error,rocketmq::store=debug,rocketmq::store::clean=warn", Level::WARN),
+        ("rocketmq=debug", Level::DEBUG),
+        // What is not named goes on being logged.
+        ("remoting=debug", Level::INFO),
+    ] {
+        check(directives, store, least);
+    }
+    check("error,storeerror=warn", "storeerror", Level::WARN);
+    check("info,watermark=error", "watermark", Level::ERROR);
+    assert!(!parse_filter("OFF").unwrap().would_enable(store, &Level::ERROR));
+}
+
+#[test]
+fn every_module_can_be_named_in_a_filter() {
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let files = files.map(|it| it.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+    let modules: std::collections::BTreeSet<String> =
+        files.filter(|name| !["lib", "main"].contains(&name.as_str())).collect();
+    assert!(modules.iter().map(String::as_str).eq(filter::MODULES.iter().copied()), "{modules:?}");
+    for name in filter::NAMED {
+        assert_ne!(file_for(ServerKind::Broker, name), File::BrokerDefault, "{name}");
+    }
 }
 
 #[test]
@@ -231,6 +283,106 @@ fn a_folder_that_cannot_be_written_is_an_error_until_it_can() {
     file.write(b"kept\n").unwrap();
     assert!(!file.failing);
     assert_eq!(fs::read_to_string(logs.join("store.log")).unwrap(), "kept\n");
+}
+
+#[test]
+fn a_torn_line_is_not_glued_to_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.log");
+    fs::write(&path, "whole\ntorn by a ki").unwrap();
+    let mut file = RollingFile::new(dir.path(), "store", 1000, 3);
+    file.write(b"next\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "whole\ntorn by a ki\nnext\n");
+}
+
+#[test]
+fn what_a_full_disk_took_of_a_line_is_taken_back() {
+    fn check(taken: &str, stays: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.log");
+        fs::write(&path, format!("before\n{taken}")).unwrap();
+        let file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        assert_eq!(rolling::take_back_torn(&file, 7, b"one\ntwo\n"), stays.len());
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("before\n{stays}"));
+    }
+    check("", "");
+    check("on", "");
+    check("one\n", "one\n");
+    check("one\ntw", "one\n");
+}
+
+#[test]
+fn a_file_that_cannot_be_rolled_grows_until_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let others = dir.path().join("otherdays");
+    fs::write(&others, "a file in the way").unwrap();
+    let mut file = RollingFile::new(dir.path(), "store", 8, 3);
+    file.write(b"aa1\naa2\n").unwrap();
+    let failure = file.write(b"bb1\nbb2\nbb3\n").unwrap_err();
+    assert!(failure.path == others && failure.lost == 0 && file.failing, "{failure:?}");
+    assert_eq!(fs::read_to_string(dir.path().join("store.log")).unwrap(), "aa1\naa2\nbb1\nbb2\nbb3\n");
+    fs::remove_file(&others).unwrap();
+    file.write(b"cc1\n").unwrap();
+    file.wait();
+    assert!(!file.failing);
+    assert_eq!(fs::read_to_string(dir.path().join("store.log")).unwrap(), "cc1\n");
+    assert_eq!(names(&others), ["store.1.log.gz"]);
+}
+
+#[test]
+fn files_past_the_number_that_is_kept_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let others = dir.path().join("otherdays");
+    fs::create_dir(&others).unwrap();
+    for name in [
+        "store.2.log.gz",
+        "store.3.log.gz",
+        "store.11.log.gz",
+        "store.12.log",
+        "store.x.log.gz",
+        "storeerror.9.log.gz",
+    ] {
+        fs::write(others.join(name), "").unwrap();
+    }
+    let mut file = RollingFile::new(dir.path(), "store", 4, 2);
+    file.write(b"one\ntwo\n").unwrap();
+    file.wait();
+    let kept = ["store.1.log.gz", "store.2.log.gz", "store.x.log.gz", "storeerror.9.log.gz"];
+    assert_eq!(names(&others), kept);
+}
+
+#[test]
+fn a_line_shows_what_would_turn_its_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "a\u{2028}b\u{202e}c\u{2066}d\u{85}é";
+    logged(ServerKind::Broker, "info", dir.path(), || info!("{text}"));
+    let said = fs::read_to_string(dir.path().join("broker.log")).unwrap();
+    assert!(said.ends_with(" - a\\u{2028}b\\u{202e}c\\u{2066}d\\u{85}é\n"), "{said:?}");
+    let json = dir.path().join("json");
+    logged_as(LogFormat::Json, ServerKind::Broker, "info", &json, || info!("{text}"));
+    let said = fs::read_to_string(json.join("broker.log")).unwrap();
+    assert!(said.contains("a\\u2028b\\u202ec\\u2066d\\u0085é"), "{said:?}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&said).unwrap()["message"], text);
+}
+
+#[test]
+fn time_zones_are_known_without_files_of_the_machine() {
+    let zone = jiff::tz::TimeZoneDatabase::bundled().get("Asia/Shanghai").unwrap();
+    assert_eq!(zone.to_offset(Timestamp::UNIX_EPOCH), jiff::tz::offset(8));
+}
+
+#[test]
+fn masses_of_a_kind_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    logged(ServerKind::Broker, "info", dir.path(), || {
+        for number in 0..20_000 {
+            warn!(number, "unknown request code refused");
+        }
+        warn!("another kind");
+    });
+    let text = fs::read_to_string(dir.path().join("broker.log")).unwrap();
+    assert_eq!(text.lines().count(), 101, "unless this took ten seconds");
+    assert!(text.ends_with(" - another kind\n"));
 }
 
 #[test]

@@ -42,6 +42,12 @@ impl KvConfig {
     /// Reads the file; none is an empty table.
     pub fn open(path: PathBuf) -> Result<KvConfig, FileError> {
         let wrapper: Wrapper = file::load(&path)?.unwrap_or_default();
+        tracing::info!("configTable SIZE: {}", wrapper.config_table.len());
+        for (namespace, keys) in &wrapper.config_table {
+            for (key, value) in keys {
+                tracing::info!("configTable NS: {namespace} Key: {key} Value: {value}");
+            }
+        }
         Ok(KvConfig { path, table: Mutex::new(wrapper.config_table) })
     }
 

@@ -147,6 +147,9 @@ pub async fn start(configs: Configs) -> Result<Running, StartError> {
 }
 
 async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError> {
+    for line in config::dump(&[&configs.namesrv, &configs.server]).lines() {
+        tracing::info!("{line}");
+    }
     let listen_port = configs.server.listen_port;
     let port = u16::try_from(listen_port).map_err(|_| StartError::Port(listen_port))?;
     let allowed = &configs.namesrv.admin_allowed_addrs;
@@ -214,7 +217,11 @@ impl Running {
 
     /// Stops listening and ends all connections.
     pub async fn stop(mut self) {
+        tracing::info!("shutdown hook was invoked, 1 times.");
+        let began = Instant::now();
         self.jobs.abort_all();
         self.server.stop().await;
+        let took_ms = began.elapsed().as_millis();
+        tracing::info!("shutdown hook done, consuming time total(ms): {took_ms}");
     }
 }

@@ -53,11 +53,17 @@ impl MessageStore {
 
     /// One round: looks at the disks, and deletes what is to be deleted now.
     pub fn clean(&self) {
-        let reason = self.look_at_disks();
-        if reason.is_time || reason.is_space {
-            let deleted = self.delete_log_files(reason.is_urgent);
-            if deleted == 0 && reason.is_space {
-                tracing::warn!(?reason, "a disk is filling up, and no commit log file may be deleted yet");
+        let Reason { is_time, is_space, is_urgent } = self.look_at_disks();
+        if is_time || is_space {
+            tracing::info!(
+                "begin to delete before {} hours file. timeup: {is_time} spacefull: {is_space} \
+                 manualDeleteFileSeveralTimes: 0 cleanAtOnce: {is_urgent}",
+                self.settings.file_reserved_time()
+            );
+            if self.delete_log_files(is_urgent) == 0 && is_space {
+                tracing::warn!(
+                    "disk space will be full soon, but delete file failed: no commit log file may be deleted yet"
+                );
             }
         }
         let log_start = self.log.start();
@@ -73,28 +79,41 @@ impl MessageStore {
         let ratio = |path: &Path| self.disk_ratio.of(path);
         let queues = self.queues.folder();
         let log = Path::new(&self.config.store_path_commit_log);
-        let ratios = [(log, ratio(log)), (queues, ratio(queues))];
+        let ratios = [("physic", log, ratio(log)), ("logics", queues, ratio(queues))];
         let is_over = |percent: i32| {
             let limit = f64::from(percent) / 100.0;
-            ratios.iter().find(|(_, ratio)| *ratio > limit)
+            ratios.iter().find(|(_, _, ratio)| *ratio > limit)
         };
         let full = is_over(settings.disk_space_warning_level_ratio());
-        let full = full
-            .map(|(path, ratio)| format!("the disk of {} is {:.0} % full", path.display(), ratio * 100.0));
         self.set_trouble(|trouble| {
-            match (&trouble.disk, &full) {
-                (None, Some(full)) => tracing::error!(
-                    "{full}: no messages are taken until there is space; the limit is diskSpaceWarningLevelRatio"
+            match (&trouble.disk, full) {
+                (None, Some((which, path, ratio))) => tracing::error!(
+                    folder = %path.display(),
+                    "{which} disk maybe full soon {ratio}, so mark disk full: no messages are taken until there is space; the \
+                     limit is diskSpaceWarningLevelRatio"
                 ),
-                (Some(_), None) => tracing::info!("the disk has space again: messages are taken"),
+                (Some(_), None) => {
+                    let [(which, _, ratio), _] = ratios;
+                    tracing::info!("{which} disk space OK {ratio}, so mark disk ok: messages are taken again");
+                }
                 _ => {}
             }
-            trouble.disk = full;
+            trouble.disk = full.map(|(_, path, ratio)| {
+                format!("the disk of {} is {:.0} % full", path.display(), ratio * 100.0)
+            });
         });
-        let is_unknown = ratios.iter().any(|(_, ratio)| *ratio < 0.0);
+        let unknown = ratios.iter().find(|(_, _, ratio)| *ratio < 0.0);
+        let filling = unknown.or_else(|| is_over(settings.disk_max_used_space_ratio().clamp(10, 95)));
+        if let Some((which, _, ratio)) = filling {
+            tracing::info!("{which} disk maybe full soon, so reclaim space, {ratio}");
+        }
+        let is_time = is_hour_of(&settings.delete_when(), self.clock.now_ms());
+        if is_time {
+            tracing::info!("it's time to reclaim disk space, {}", settings.delete_when());
+        }
         Reason {
-            is_time: is_hour_of(&settings.delete_when(), self.clock.now_ms()),
-            is_space: is_unknown || is_over(settings.disk_max_used_space_ratio().clamp(10, 95)).is_some(),
+            is_time,
+            is_space: filling.is_some(),
             is_urgent: settings.clean_file_forcibly_enable()
                 && is_over(settings.disk_space_clean_forcibly_ratio()).is_some(),
         }
@@ -121,7 +140,11 @@ impl MessageStore {
                 tracing::error!(%error, "expired commit log file not deleted; it is tried again");
                 return deleted;
             }
-            tracing::info!(file = %first.path().display(), is_urgent, "expired commit log file deleted");
+            let (file, length) = (first.path().display(), first.length());
+            tracing::info!(
+                is_urgent,
+                "delete file[REF:0] {file} OK, W:{length} M:{length}: expired commit log file {file} delete OK"
+            );
             if self.pause(Duration::from_millis(pause)) {
                 return deleted + 1;
             }

@@ -162,7 +162,7 @@ impl ConsumeQueue {
                 continue;
             }
             let path = folder.join(files::file_name(offset));
-            tracing::error!(file = %path.display(), length, expected = file_bytes,
+            tracing::error!(target: "storeerror", file = %path.display(), length, expected = file_bytes,
                 "consume queue file does not fit and is made again from the commit log");
             std::fs::remove_file(&path).map_err(|source| Error::Io { what: "delete", path, source })?;
         }
@@ -247,7 +247,7 @@ impl ConsumeQueue {
             }
         }
         if end < max {
-            tracing::error!(topic = %self.topic, queue_id = self.queue_id, from = end, to = max,
+            tracing::error!(target: "storeerror", topic = %self.topic, queue_id = self.queue_id, from = end, to = max,
                 "consume queue entries that are not true are made again from the commit log");
             self.files.truncate((end * UNIT_BYTES as i64) as u64)?;
         }
@@ -437,7 +437,7 @@ impl ConsumeQueue {
             end = at - at % self.files.file_bytes() as i64;
             self.start.store(at, Ordering::Release);
         } else if end < at {
-            tracing::error!(topic = %self.topic, queue_id = self.queue_id, from = end / UNIT_BYTES as i64,
+            tracing::error!(target: "storeerror", topic = %self.topic, queue_id = self.queue_id, from = end / UNIT_BYTES as i64,
                 to = queue_offset, "consume queue has a gap: messages between are lost");
         }
         while end < at {

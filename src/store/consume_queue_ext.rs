@@ -136,7 +136,7 @@ impl ConsumeQueueExt {
         }
         for offset in unfit {
             let path = folder.join(files::file_name(offset));
-            tracing::error!(file = %path.display(), expected_bytes = file_bytes,
+            tracing::error!(target: "storeerror", file = %path.display(), expected_bytes = file_bytes,
                 "consume queue ext file does not fit and is deleted; its messages pass every filter");
             std::fs::remove_file(&path).map_err(|source| Error::Io { what: "delete", path, source })?;
         }
@@ -162,10 +162,10 @@ impl ConsumeQueueExt {
         let folder = self.files.folder().display();
         if self.files.count() == 0 {
             self.first_from = (offset - offset % file_bytes).saturating_add(file_bytes);
-            tracing::error!(%folder, "consume queue ext files are missing; their messages pass every filter");
+            tracing::error!(target: "storeerror", %folder, "consume queue ext files are missing; their messages pass every filter");
             return Ok(());
         }
-        tracing::error!(%folder, offset, walked_to,
+        tracing::error!(target: "storeerror", %folder, offset, walked_to,
             "the newest unit of a consume queue ext is missing; messages without a unit pass every filter");
         self.files.truncate(walked_to)?;
         if offset < walked_to {

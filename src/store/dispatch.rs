@@ -203,6 +203,7 @@ impl Dispatcher {
         self.store_timestamp_ms = record.store_timestamp_ms();
         if put == Put::Implausible {
             tracing::error!(
+                target: "storeerror",
                 topic,
                 queue_id = record.queue_id(),
                 queue_offset = record.queue_offset(),
@@ -245,6 +246,7 @@ impl Dispatcher {
         let topic = record.topic().unwrap_or("no text");
         if self.reported.len() < REPORTED_MAX && self.reported.insert(topic.as_bytes().to_vec()) {
             tracing::error!(
+                target: "storeerror",
                 topic,
                 queue_id = record.queue_id(),
                 commit_log_offset = record.commit_log_offset(),

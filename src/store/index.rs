@@ -360,7 +360,7 @@ impl Index {
             };
             // What comes behind a place where entries are missing begins too late.
             let Some(file) = file.filter(|file| !is_cut && (file.is_empty() || is_next(file))) else {
-                tracing::error!(file = %path.display(), "index file goes: its entries are made again from the commit log");
+                tracing::error!(target: "storeerror", file = %path.display(), "index file goes: its entries are made again from the commit log");
                 is_cut = true;
                 delete(&path)?;
                 continue;
@@ -601,13 +601,13 @@ fn open_sound(
 ) -> Result<Option<IndexFile>, Error> {
     let expected = shape.file_bytes();
     if length != expected as u64 {
-        tracing::error!(file = %path.display(), length, expected,
+        tracing::error!(target: "storeerror", file = %path.display(), length, expected,
             "index file has not the length of maxHashSlotNum and maxIndexNum");
         return Ok(None);
     }
     let file = IndexFile::open(path, shape)?;
     if !file.is_plausible(log_end, is_clean) {
-        tracing::error!(file = %path.display(), "index file is damaged");
+        tracing::error!(target: "storeerror", file = %path.display(), "index file is damaged");
         return Ok(None);
     }
     Ok(Some(file))

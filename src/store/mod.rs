@@ -230,6 +230,8 @@ impl MessageStore {
         let lock = LockFile::take(&root)?;
         let abort = root.join("abort");
         let last_run = LastRun::of(&abort);
+        let how = if last_run == LastRun::Clean { "normally" } else { "abnormally" };
+        tracing::info!(?last_run, "last shutdown {how}");
         let summary = Summary::load(&root);
         let checkpoint = Checkpoint::open(&root.join("checkpoint"), options.clock.now_ms())?;
         let files =
@@ -247,6 +249,7 @@ impl MessageStore {
         let progress = &*options.progress.0;
         let opened = open::recover_log(&config, &files, &checkpoint, targets, &before, progress)?;
         let end = opened.end;
+        tracing::info!("load over, and the max phy offset = {end}");
         LastRun::begin(&abort).map_err(|source| Error::Io { what: "create", path: abort, source })?;
         open::sync_names(&files)?;
         let memory_bytes = options.memory_bytes.unwrap_or_else(|| rustix::system::sysinfo().totalram as u64);
@@ -519,9 +522,10 @@ impl MessageStore {
             let abort = Path::new(&self.config.store_path_root_dir).join("abort");
             std::fs::remove_file(&abort).map_err(|source| Error::Io {
                 what: "delete",
-                path: abort,
+                path: abort.clone(),
                 source,
             })?;
+            tracing::info!("{} delete OK", abort.display());
         }
         Ok(())
     }

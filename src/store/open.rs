@@ -76,7 +76,7 @@ pub fn open_log(folder: &Path, file_bytes: i32) -> Result<Files, Error> {
             return Err(Error::FileLength { path, found, expected: file_bytes });
         }
         if found < file_bytes as u64 {
-            tracing::error!(file = %path.display(), found, expected = file_bytes,
+            tracing::error!(target: "storeerror", file = %path.display(), found, expected = file_bytes,
                 "commit log file is short: what it lost is lost, the rest is kept");
         }
         if let Some(at) = expected.filter(|at| *at < offset) {
@@ -118,7 +118,7 @@ fn fill_gap(folder: &Path, file_bytes: usize, from: u64, to: u64) -> Result<(), 
         };
         write().map_err(|source| Error::Io { what: "create", path: path.clone(), source })?;
     }
-    tracing::error!(first = %first.display(), files = (to - from) / file_bytes as u64,
+    tracing::error!(target: "storeerror", first = %first.display(), files = (to - from) / file_bytes as u64,
         "commit log files are missing: their messages are lost, empty files stand in their place");
     Ok(())
 }
@@ -202,7 +202,7 @@ pub fn recover_log(
     let queues = targets.queues;
     let Some(log_start) = files.first().map(|file| file.from()) else {
         for queue in queues.all() {
-            tracing::error!(topic = %queue.topic(), queue_id = queue.queue_id(),
+            tracing::error!(target: "storeerror", topic = %queue.topic(), queue_id = queue.queue_id(),
                 "consume queue without a commit log deleted");
             queue.delete()?;
         }
@@ -231,7 +231,7 @@ pub fn recover_log(
         dispatcher.dispatch(record, &targets)
     });
     if matches!(walked, Err(Error::QueueGap)) {
-        tracing::error!("consume queues lack older entries, which are made again from the whole commit log");
+        tracing::error!(target: "storeerror", "consume queues lack older entries, which are made again from the whole commit log");
         let whole = Walk { start: log_start, ..walk };
         // Queues that were emptied above are not emptied again by a record whose number is damaged.
         let mut met = met;
@@ -244,6 +244,9 @@ pub fn recover_log(
         });
     }
     let found = walked?;
+    if let Some(file) = files.at(found.end).or_else(|| files.last()) {
+        tracing::info!("recover physics file end, {}", file.path().display());
+    }
     files.truncate(found.end)?;
     clear_behind(files, found.end)?;
     for queue in queues.all() {

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::commit_log::{AppendError, Appended};
 use super::consume_queue::ConsumeQueue;
@@ -14,6 +15,9 @@ use super::{FlushTicket, MessageStore};
 use crate::config::store::{BrokerRole, FlushDiskType};
 use crate::protocol::message::{self, Properties, SYS_FLAG_TRANSACTION_COMMIT, SYS_FLAG_TRANSACTION_MASK};
 use crate::protocol::topic::SCHEDULE_TOPIC;
+
+/// A put that takes longer is worth a line in the log, as in Java.
+const SLOW_PUT: Duration = Duration::from_millis(500);
 
 /// A message, or with [`MessageStore::put_batch`] a batch of them in one body.
 pub type NewMessage<'a> = Content<'a>;
@@ -244,6 +248,28 @@ impl MessageStore {
         properties.set(message::PROPERTY_REAL_TOPIC, message.topic);
         properties.set(message::PROPERTY_REAL_QUEUE_ID, message.queue_id.to_string());
         Ok(Some((level - 1, properties.encode())))
+    }
+
+    /// Says so where a put took long, and where it held the append lock for long. Who puts has measured, and the time under
+    /// the lock is counted from the message's own store time: a put that takes no time pays a comparison.
+    pub fn report_slow_put(&self, took: Duration, put: &PutResult) {
+        if took <= SLOW_PUT {
+            return;
+        }
+        let PutResult { status, commit_log_offset, store_timestamp_ms, record_bytes, .. } = put;
+        let in_lock_ms = self.clock.now_ms() - store_timestamp_ms;
+        if *store_timestamp_ms > 0 && in_lock_ms > SLOW_PUT.as_millis() as i64 {
+            tracing::warn!(
+                commit_log_offset,
+                "[NOTIFYME]putMessage in lock cost time(ms)={in_lock_ms}, recordLength={record_bytes}: the disk is slow, or the \
+                 machine short of memory"
+            );
+        }
+        tracing::warn!(
+            status = status.java_name(),
+            "putMessage not in lock eclipse time(ms)={}, recordLength={record_bytes}",
+            took.as_millis()
+        );
     }
 
     fn append(&self, message: &NewMessage<'_>, records: &mut [u8], ends: &[usize], kept: Ends) -> PutResult {

@@ -100,6 +100,7 @@ impl Queues {
         let is_first = lacks_first && met.insert(format!("{topic} {}", queue.queue_id()));
         if is_first && record.commit_log_offset() < queue.dispatched_to() {
             tracing::error!(
+                target: "storeerror",
                 topic,
                 queue_id = queue.queue_id(),
                 from = record.queue_offset(),

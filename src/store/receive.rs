@@ -138,6 +138,7 @@ impl<'a> Receiver<'a> {
             None => return 0,
         };
         tracing::error!(
+            target: "storeerror",
             commit_log_offset = at,
             bytes = length,
             "the master's log is damaged here; the bytes are taken over as they are"

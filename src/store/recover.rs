@@ -79,7 +79,7 @@ pub fn walk(
                     found.end = torn_at.unwrap_or(found.end);
                     break;
                 };
-                tracing::error!(from, to = next, "commit log is damaged here; the messages behind are kept");
+                tracing::error!(target: "storeerror", from, to = next, "commit log is damaged here; the messages behind are kept");
                 found.damaged_bytes += (next - from) as u64;
                 found.end = next as u64;
             }

@@ -40,6 +40,7 @@ impl Damage {
         let met = self.met.fetch_add(1, Ordering::Relaxed);
         if met < Damage::LOGGED || met.is_multiple_of(Damage::THEN_EVERY) {
             tracing::error!(
+                target: "storeerror",
                 topic,
                 queue_id,
                 queue_offset,

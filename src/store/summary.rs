@@ -106,7 +106,7 @@ impl Summary {
                 if found.1 >= *max_offset && !lacks_first {
                     continue;
                 }
-                tracing::error!(topic, queue_id, ?found, expected = ?(min_offset, max_offset),
+                tracing::error!(target: "storeerror", topic, queue_id, ?found, expected = ?(min_offset, max_offset),
                     "consume queue is not as long as it was and is made again from the commit log");
                 is_missing = true;
                 if let Some(queue) = queue.filter(|_| lacks_first) {

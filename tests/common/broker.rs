@@ -198,6 +198,11 @@ impl Client {
         Client { version, ..self }
     }
 
+    /// Where the broker sees this client.
+    pub fn addr(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
     fn read(&mut self) -> Command {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length).unwrap();

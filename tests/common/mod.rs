@@ -77,11 +77,17 @@ fn next(lines: &Receiver<String>) -> Option<String> {
 impl Program {
     /// Starts it with a home of its own and nothing else in its environment.
     pub fn start(home: &Path, args: &[&str]) -> Program {
+        Program::start_in(home, &[], args)
+    }
+
+    /// With more in its environment.
+    pub fn start_in(home: &Path, env: &[(&str, &str)], args: &[&str]) -> Program {
         let mut child = Process::new(env!("CARGO_BIN_EXE_rocketmq"))
             .args(args)
             .current_dir(home)
             .env_clear()
             .env("HOME", home)
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -165,12 +171,21 @@ pub fn free_port() -> u16 {
 /// Starts a server that `args` describes for a port, and gives its first line. Another program may take the port
 /// before the server does: then the server ends, and another port is tried.
 pub fn start_server(home: &Path, args: impl Fn(u16) -> Vec<String>) -> (Program, u16, String) {
+    start_server_in(home, &[], args)
+}
+
+/// With more in its environment.
+pub fn start_server_in(
+    home: &Path,
+    env: &[(&str, &str)],
+    args: impl Fn(u16) -> Vec<String>,
+) -> (Program, u16, String) {
     let mut err = Vec::new();
     for _ in 0..STARTS {
         let port = free_port();
         let args = args(port);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let mut program = Program::start(home, &args);
+        let mut program = Program::start_in(home, env, &args);
         match program.line() {
             Some(line) => return (program, port, line),
             None => err = program.finish().err,

@@ -72,11 +72,14 @@ pub async fn check_transactions(broker: Arc<Broker>) {
             reserved_ms: i64::from(broker.store.settings().file_reserved_time()).saturating_mul(HOUR_MS),
         };
         let now_ms = || broker.now_ms();
+        let began_ms = now_ms();
+        tracing::info!("Begin to check prepare message, begin time:{began_ms}");
         let round =
             broker.transactions.check(&broker.store, &broker.offsets, broker.store_host, rules, now_ms);
         for question in round.questions {
             ask(&broker, question);
         }
+        tracing::info!("End to check prepare message, consumed time:{}", now_ms() - began_ms);
     });
     if let Err(error) = round.await {
         tracing::error!(%error, "transactions not checked, tried again with the next round");

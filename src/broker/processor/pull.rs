@@ -141,7 +141,7 @@ impl Pull {
             if is_slave && !broker.store.settings().offset_check_in_slave() {
                 (code, suggest_which_broker_id) = (ResponseCode::PullRetryImmediately, self.group.broker_id);
             } else {
-                self.report_moved(broker, header, &found);
+                self.report_moved(broker, header, &found, suggest_which_broker_id);
             }
         }
         let response = Response::ok().header(&PullMessageResponseHeader {
@@ -172,23 +172,45 @@ impl Pull {
         {
             let (group, topic) = (header.consumer_group, header.topic);
             tracing::warn!(
-                group,
+                target: "protection",
                 topic,
                 queue_id = header.queue_id,
-                behind_bytes,
-                "[PROTECT_BROKER] the consumer consumes slowly: disabled until updateSubGroup enables it or a restart"
+                "[PROTECT_BROKER] the consumer[{group}] consume slowly, {behind_bytes} bytes, disable it until updateSubGroup \
+                 enables it or a restart"
             );
             broker.groups.disable_consume(group);
         }
     }
 
     /// Tells whoever watches OFFSET_MOVED_EVENT that a consumer asked for what is not there.
-    fn report_moved(&self, broker: &Arc<Broker>, header: &PullMessageRequestHeader<'_>, found: &GetResult) {
+    fn report_moved(
+        &self,
+        broker: &Arc<Broker>,
+        header: &PullMessageRequestHeader<'_>,
+        found: &GetResult,
+        suggest_which_broker_id: i64,
+    ) {
         let (group, topic) = (header.consumer_group, header.topic);
+        let (asked, remote) = (header.queue_offset, self.remote);
+        let GetResult { min_offset: min, max_offset: max, next_begin_offset: next, .. } = *found;
+        match found.status {
+            GetStatus::OffsetOverflowBadly => tracing::info!(
+                "the request offset: {asked} over flow badly, broker max offset: {max}, consumer: /{remote}"
+            ),
+            GetStatus::OffsetTooSmall => tracing::info!(
+                "the request offset too small. group={group}, topic={topic}, requestOffset={asked}, brokerMinOffset={min}, \
+                 clientIp=/{remote}"
+            ),
+            _ => tracing::info!(
+                "the broker store no queue data, fix the request offset {asked} to {next}, Topic: {topic} QueueId: {} \
+                 Consumer Group: {group}",
+                header.queue_id
+            ),
+        }
         tracing::warn!(
-            topic, queue_id = header.queue_id, group, remote = %self.remote, asked = header.queue_offset,
-            next = found.next_begin_offset, min = found.min_offset, max = found.max_offset,
-            "PULL_OFFSET_MOVED:correction offset"
+            queue_id = header.queue_id, %remote, min, max,
+            "PULL_OFFSET_MOVED:correction offset. topic={topic}, groupId={group}, requestOffset={asked}, newOffset={next}, \
+             suggestBrokerId={suggest_which_broker_id}"
         );
         let event = OffsetMovedEvent {
             consumer_group: group.to_owned(),

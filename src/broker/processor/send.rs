@@ -139,7 +139,9 @@ fn counted(broker: &Broker, topic: &str, stored: Stored) -> Stored {
 pub(super) fn timed(broker: &Broker, put: impl FnOnce() -> PutResult) -> PutResult {
     let began = Instant::now();
     let result = put();
-    broker.stats.put_took(began.elapsed());
+    let took = began.elapsed();
+    broker.stats.put_took(took);
+    broker.store.report_slow_put(took, &result);
     result
 }
 
