@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use crate::config::host_port;
+
 /// Longer than this no client waits for a connection, either.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -88,12 +90,24 @@ fn interfaces() -> Vec<(Ipv4Addr, String)> {
     if_addrs::get_if_addrs().unwrap_or_default().into_iter().filter_map(v4).collect()
 }
 
-/// What `brokerIP1` or `brokerIP2` says: an address or a host's name, and with `iface:NAME` the IPv4 address of an interface.
+/// What `brokerIP1` or `brokerIP2` says, where it says something: an address or a host's name, and with `iface:NAME` the
+/// IPv4 address of an interface. That a name has an address is not asked.
 pub fn resolve(setting: &str) -> Result<Cow<'_, str>, String> {
-    match setting.strip_prefix("iface:") {
-        Some(name) => of_interface(name.trim(), &interfaces()).map(|ip| Cow::Owned(ip.to_string())),
-        None => Ok(Cow::Borrowed(setting)),
+    if let Some(name) = setting.strip_prefix("iface:") {
+        return of_interface(name.trim(), &interfaces()).map(|ip| Cow::Owned(ip.to_string()));
     }
+    let problem = match setting.parse() {
+        _ if setting.is_empty() => None,
+        Ok(IpAddr::V6(_)) => Some("is no IPv4 address, which messages and 4.3.0's slaves need"),
+        Ok(ip) => host_port::target_problem(ip),
+        Err(_) => host_port::host_problem(setting),
+    };
+    problem.map_or(Ok(Cow::Borrowed(setting)), |problem| Err(problem.to_owned()))
+}
+
+/// Whether an interface has an address.
+pub fn is_local(ip: IpAddr) -> bool {
+    ip.is_loopback() || interfaces().iter().any(|(own, _)| IpAddr::V4(*own) == ip)
 }
 
 fn of_interface(name: &str, interfaces: &[(Ipv4Addr, String)]) -> Result<Ipv4Addr, String> {

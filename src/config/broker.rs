@@ -11,7 +11,7 @@ use super::{Range, Section, at_least, range};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BrokerConfig {
-    /// Installation folder. Set by ROCKETMQ_HOME; not needed here. Default empty. Read at start.
+    /// Installation folder: with `aclEnable` that of `conf/plain_acl.yml`. Set by ROCKETMQ_HOME, too. Default empty. Read at start.
     pub rocketmq_home: String,
     /// Name servers, `host:port;host:port`. Set by NAMESRV_ADDR, too. Default empty. Read at start.
     pub namesrv_addr: String,
@@ -43,7 +43,7 @@ pub struct BrokerConfig {
     pub message_store_plug_in: String,
     /// Threads for sends. Default 1. Read at start.
     pub send_message_thread_pool_nums: i32,
-    /// Threads for pulls. Default 16 + 2 for each processor. Read at start.
+    /// Threads that read for pulls what is no longer in memory. Default 16 + 2 for each processor. Read at start.
     pub pull_message_thread_pool_nums: i32,
     /// Threads for queries. Default 8 + 1 for each processor. Read at start.
     pub query_message_thread_pool_nums: i32,
@@ -63,7 +63,7 @@ pub struct BrokerConfig {
     pub reject_transaction_message: bool,
     /// Name servers are asked for over HTTP. Default false. Read at start.
     pub fetch_namesrv_addr_by_address_server: bool,
-    /// Sends waiting at most; beyond it SYSTEM_BUSY. Default 10000. Read at start.
+    /// Ends of transactions waiting at most, since no send waits; beyond it SYSTEM_BUSY. Default 10000. Read at start.
     pub send_thread_pool_queue_capacity: i32,
     /// Pulls waiting at most. Default 100000. Read at start.
     pub pull_thread_pool_queue_capacity: i32,
@@ -301,14 +301,9 @@ impl Section for BrokerConfig {
         "logLevel",
     ];
     const INERT: &[(&str, &str)] = &[
-        ("rocketmqHome", "nothing but conf/plain_acl.yml is read from there"),
         ("messageStorePlugIn", "Java classes cannot be loaded"),
         (
             "sendMessageThreadPoolNums",
-            "requests are handled by their connection's task, not by a pool of threads",
-        ),
-        (
-            "pullMessageThreadPoolNums",
             "requests are handled by their connection's task, not by a pool of threads",
         ),
         (
@@ -383,6 +378,8 @@ impl Section for BrokerConfig {
         {
             if name.is_empty() {
                 problems.push((key, "is empty".to_owned()));
+            } else if name.contains(char::is_control) {
+                problems.push((key, "has control characters in it".to_owned()));
             }
         }
         problems
