@@ -243,6 +243,6 @@ mod tests {
         let changes = live(None).update(&entries(&[("waitTimeMillsInSendQueue", "100")]), 5).unwrap();
         let [warning] = &changes.warnings[..] else { panic!("{changes:?}") };
         assert!(warning.to_string().contains("waitTimeMillsInSendQueue has no effect"), "{warning}");
-        assert!(changes.remark.unwrap().starts_with("changed until the next start"));
+        assert!(changes.remark.unwrap().starts_with("the change lasts until the next start"));
     }
 }

@@ -48,14 +48,18 @@ pub fn keep(
         return change(file, changed, entries).map(|()| None);
     }
     let Some(spare) = spare else {
-        return Ok(Some("changed until the next start: no file was given with -c to write it to".to_owned()));
+        return Ok(Some(
+            "the change lasts until the next start: no file was given with -c to write it to".to_owned(),
+        ));
     };
     let path = spare.display();
     Ok(Some(match fs::exists(spare).and_then(|is_there| if is_there { Ok(()) } else { begin(spare) }) {
-        Err(error) => format!("changed until the next start: {path} is not written ({error})"),
+        Err(error) => format!("the change lasts until the next start: {path} is not written ({error})"),
         Ok(()) => match change(spare, changed, entries) {
-            Err(error) => format!("changed until the next start: {error}"),
-            Ok(()) => format!("changed until the next start, unless that reads {path}: give it with -c"),
+            Err(error) => format!("the change lasts until the next start: {error}"),
+            Ok(()) => {
+                format!("the change lasts until the next start, unless that reads {path}: give it with -c")
+            }
         },
     }))
 }

@@ -233,7 +233,7 @@ fn update_config(namesrv: &State, request: Request<NoHeader>) -> Result<Response
         logging::filter_changed(&namesrv.configs().namesrv.log_level);
     }
     let Some(remark) = changes.remark else { return Ok(Response::ok()) };
-    tracing::warn!(%remote, "settings {remark}");
+    tracing::warn!(%remote, "{remark}");
     Ok(Response::of(ResponseCode::Success, remark))
 }
 

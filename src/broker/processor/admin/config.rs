@@ -40,7 +40,7 @@ fn changed(changes: Changes, remote: SocketAddr) -> Response {
         tracing::warn!(%remote, "{warning}");
     }
     let Some(remark) = changes.remark else { return Response::ok() };
-    tracing::warn!(%remote, "settings {remark}");
+    tracing::warn!(%remote, "{remark}");
     Response::of(ResponseCode::Success, remark)
 }
 
