@@ -354,6 +354,8 @@ impl Section for BrokerConfig {
         range("registerNameServerPeriod", 10_000, 60_000, "the nearest of the two counts"),
         range("maxErrorRateOfBloomFilter", 1, 99, "the nearest of the two counts"),
         at_least("expectConsumerNumUseFilter", 1, "1 counts"),
+        at_least("consumerFallbehindThreshold", 1, "every group that is behind at all is too far behind"),
+        at_least("filterDataCleanTimeSpan", 1, "filters are dropped as soon as their consumers are gone"),
         at_least("transactionTimeOut", 0, "producers are asked at once"),
         at_least("transactionCheckMax", 1, "half messages are given up unasked"),
         at_least("transactionCheckInterval", 1, "60000 counts"),

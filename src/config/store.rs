@@ -317,6 +317,12 @@ impl Section for MessageStoreConfig {
     ];
     const RANGES: &[Range] = &[
         at_least("flushIntervalCommitLog", 1, "1 counts"),
+        at_least("flushCommitLogLeastPages", 0, "0 counts"),
+        at_least("flushCommitLogThoroughInterval", 0, "0 counts"),
+        at_least("flushConsumeQueueLeastPages", 0, "0 counts"),
+        at_least("flushConsumeQueueThoroughInterval", 0, "0 counts"),
+        at_least("deleteCommitLogFilesInterval", 0, "0 counts"),
+        at_least("deleteConsumeQueueFilesInterval", 0, "0 counts"),
         at_least("flushIntervalConsumeQueue", 1, "1 counts"),
         at_least("cleanResourceInterval", 1, "1 counts"),
         range("diskMaxUsedSpaceRatio", 10, 95, "the nearest of the two counts"),
