@@ -61,7 +61,7 @@ listenPort=20911\u{20}
 highSpeedMode=true
 fileReservedTime=48
 fileReservedTime=0
-storePathRootDir=/data/store
+storePathRootDir=/tmp/store-of-nobody/store
 mapedFileSizeCommitLog=1024
 nobodyKnowsThisOne=1
 ";
