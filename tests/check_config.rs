@@ -61,7 +61,7 @@ listenPort=20911\u{20}
 highSpeedMode=true
 fileReservedTime=48
 fileReservedTime=0
-storePathRootDir=/data/store
+storePathRootDir=/tmp/store-of-nobody/store
 mapedFileSizeCommitLog=1024
 nobodyKnowsThisOne=1
 ";
@@ -141,7 +141,7 @@ fn arguments_are_checked_over_the_file() {
         1,
         &[
             "command line: error: argument `start` is neither an option nor key=value",
-            "command line: error: namesrvAddr=10.0.0.1: The Name Server Address[10.0.0.1] illegal",
+            "option -n: error: namesrvAddr=10.0.0.1: The Name Server Address[10.0.0.1] illegal",
         ],
     );
     checked(&["-n", "h:1", "-Dtls.server.mode=x"], 1, &["TLS: error: tls.server.mode=x is not one of"]);
@@ -193,5 +193,136 @@ fn no_port_is_opened() {
         let outcome = home.check(&[program, "--check-config", &port]);
         assert_eq!((outcome.code, outcome.out.len()), (Some(0), 0), "{outcome:?}");
         assert_eq!(outcome.err, ["no errors, no warnings: it would start"]);
+    }
+}
+
+/// What the broker says of `key=value` arguments, with its code.
+fn of_arguments(home: &Home, program: &str, args: &[&str]) -> (Option<i32>, Vec<String>) {
+    let args = [&[program, "--check-config"], args].concat();
+    let outcome = run(home.path(), &args);
+    (outcome.code, outcome.out)
+}
+
+#[test]
+fn what_cannot_be_meant_is_told() {
+    let home = Home::new();
+    let check = |program: &str, args: &[&str], code: i32, expected: &[&str]| {
+        let (found, lines) = of_arguments(&home, program, args);
+        assert_eq!((found, lines.len()), (Some(code), expected.len()), "{args:?} {lines:?}");
+        assert!(lines.iter().zip(expected).all(|(line, part)| line.contains(part)), "{args:?} {lines:?}");
+    };
+    let broker = |args: &[&str], code: i32, expected: &[&str]| check("broker", args, code, expected);
+    // Addresses.
+    for (addr, reason) in [
+        ("a:9876,b:9877", "semicolons separate addresses"),
+        ("http://127.0.0.1:9876", "is a URL"),
+        ("127.0.0.1:9876:9877", "more than one port"),
+        ("a b:9876", "characters in it that no host's name has"),
+        ("127.0.0.1:0", "has port 0"),
+    ] {
+        broker(&["-n", addr], 1, &[reason]);
+    }
+    for ip in ["999.1.1.1", "127.0.0.1:1", "::1", "224.0.0.1", "255.255.255.255"] {
+        broker(&[&format!("brokerIP1={ip}")], 1, &[&format!("error: brokerIP1={ip}: ")]);
+        broker(&[&format!("brokerIP2={ip}")], 1, &[&format!("error: brokerIP2={ip}: ")]);
+    }
+    broker(&["brokerIP1=192.0.2.77"], 0, &["warning: brokerIP1=192.0.2.77: no interface of this machine"]);
+    broker(
+        &["-n", "a:1", "namesrvAddr=b:1"],
+        0,
+        &["namesrvAddr=b:1 does not count: -n sets namesrvAddr, too"],
+    );
+    // Role and id: all that Java checks, with advice that helps.
+    broker(
+        &["-n", "a", "brokerRole=SLAVE", "brokerId=0"],
+        1,
+        &["error: namesrvAddr=a: ", "brokerId=0: Slave's brokerId must be > 0 (set brokerId=1 or more"],
+    );
+    broker(
+        &["-n", "a:1", "brokerRole=SLAVE"],
+        1,
+        &["brokerRole=SLAVE: Slave's brokerId must be > 0 (set brokerId=1"],
+    );
+    broker(&["brokerRole=slave", "brokerId=1"], 1, &["brokerRole=slave: is none of"]);
+    broker(&["httpPort=-3", "listenPort=-1"], 1, &["httpPort=-3", "listenPort=-1"]);
+    broker(&["-Dtls.enable=maybe"], 1, &["TLS: error: tls.enable=maybe is not one of true and false"]);
+    // Names.
+    broker(&["brokerName=a\nb"], 1, &["has control characters in it"]);
+    broker(
+        &["brokerName=a/../b", "brokerClusterName=x y"],
+        0,
+        &["brokerName=a/../b: no topic", "=x y: no topic"],
+    );
+    // Paths.
+    broker(&["storePathRootDir=", "storePathCommitLog="], 1, &["storePathRootDir=: is empty", "=: is empty"]);
+    broker(
+        &["storePathRootDir=~/x", "storePathCommitLog=log"],
+        0,
+        &["~ and $ stand for themselves", "begins in the folder"],
+    );
+    check("namesrv", &["kvConfigPath="], 1, &["kvConfigPath=: is empty"]);
+    let folder = home.path().to_str().unwrap();
+    check("namesrv", &[&format!("kvConfigPath={folder}")], 1, &["directory"]);
+    // What has an effect is not said to have none.
+    broker(&["pullMessageThreadPoolNums=4", "diskFallRecorded=false", "rocketmqHome=/x"], 0, &[]);
+}
+
+#[test]
+fn what_a_start_would_meet_on_the_disk_is_told() {
+    let home = Home::new();
+    let path = |name: &str| home.path().join(name);
+    let (root, log) = (path("store"), path("store/commitlog"));
+    let settings =
+        [format!("storePathRootDir={}", root.display()), format!("storePathCommitLog={}", log.display())];
+    let check = |code: i32, expected: &[&str]| {
+        let (found, lines) = of_arguments(&home, "broker", &[&settings[0], &settings[1]]);
+        assert_eq!((found, lines.len()), (Some(code), expected.len()), "{lines:?}");
+        assert!(lines.iter().zip(expected).all(|(line, part)| line.contains(part)), "{lines:?}");
+    };
+    check(0, &[]);
+    assert!(!root.exists());
+    std::fs::create_dir_all(root.join("config")).unwrap();
+    std::fs::write(root.join("config/topics.json"), "{").unwrap();
+    check(1, &["topics.json and its .bak are damaged"]);
+    std::fs::write(root.join("config/topics.json.bak"), "{}").unwrap();
+    check(0, &[]);
+    std::fs::write(&log, "").unwrap();
+    check(1, &["commitlog is no folder"]);
+    std::fs::remove_file(&log).unwrap();
+    // As a running broker's, which is usually the one whose settings are checked.
+    let lock = std::fs::File::create(root.join("lock")).unwrap();
+    rustix::fs::fcntl_lock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    check(0, &["warning: storePathRootDir"]);
+}
+
+#[test]
+fn a_start_refuses_what_the_check_calls_an_error_and_leaves_nothing() {
+    let home = Home::new();
+    let refused = |args: &[&str], code: i32, expected: &str| {
+        let outcome = home.check(&[&["broker"], args].concat());
+        assert_eq!(outcome.code, Some(code), "{outcome:?}");
+        assert!(outcome.err.iter().any(|line| line.contains(expected)), "{outcome:?}");
+    };
+    refused(&["storePathRootDir=", "storePathCommitLog="], 255, "storePathRootDir=: is empty");
+    refused(&["-n", "a:9876,b:9877"], 253, "The Name Server Address[a:9876,b:9877] illegal");
+    refused(&["brokerRole=SLAVE"], 253, "Slave's brokerId must be > 0");
+    refused(&["brokerIP2=999.1.1.1", "-p"], 255, "brokerIP2=999.1.1.1: is no IP address");
+}
+
+#[test]
+fn what_is_printed_is_what_would_count() {
+    let home = Home::new();
+    let outcome = home.check(&["broker", "-p", "listenPort=20911", "brokerIP1=127.0.0.1"]);
+    for line in ["brokerIP1=127.0.0.1", "brokerIP2=127.0.0.1", "haListenPort=20912"] {
+        assert!(outcome.out.iter().any(|it| it == line), "{line}: {outcome:?}");
+    }
+    let outcome = home.check(&["broker", "-m"]);
+    let ip = outcome.out.iter().find_map(|line| line.strip_prefix("brokerIP1="));
+    assert!(ip.is_some_and(|ip| !ip.is_empty()), "{outcome:?}");
+    for option in ["-p", "-m", "--check-config"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_rocketmq"));
+        process.args(["broker", option, "brokerNmae=x"]).env("HOME", home.path()).stdout(full);
+        assert_eq!(process.output().unwrap().status.code(), Some(255), "{option}");
     }
 }

@@ -180,15 +180,32 @@ the later over the earlier:
 4. options, as `-n`.
 
 `rocketmq broker --check-config -c FILE` (and `namesrv`, `standalone`) says, without starting anything, what is wrong with
-them: `file:line: error|warning: what (what to do)`; `--json` for programs. It ends with 0 where the server would start,
-else with 1. `-p` prints all settings as they are then, `-m` the most important ones.
+them: `file:line: error|warning: what (what to do)`; `--json` for programs. It ends with 1 where the server would not start
+with them, as its user and on this machine, else with 0. It looks at the settings, at what they name (interfaces, TLS files,
+accounts), and whether folders can be written and the JSON files of `config/` be read; not at ports, name servers, or the
+inside of the commit log and its queues. `-p` prints all settings as they are then, `-m` the most important ones.
 
 A value that does not fit its key stops the start. Whatever else is odd is a warning, on standard error and in the log: an
 unknown key, with the nearest known one; a key without effect; a key that stands twice in a file, of which the last counts;
 blanks behind a value, which are dropped; ` #` behind a value, which belongs to it; a number that makes no sense.
 
-Keys that change at run time are set with `mqadmin updateBrokerConfig` or `updateNamesrvConfig`; the file of `-c` is rewritten
-then, its comments kept. `~` is the home of the server's user.
+`~` in the tables below is the home of the server's user. In a setting write the whole path: `~` and `$HOME` stand for
+themselves there, and a relative path begins in the folder that the server was started in; both are warned of.
+
+## At run time
+
+Keys that change at run time are set with `mqadmin updateBrokerConfig` or `updateNamesrvConfig`. What is an error above, an
+unknown key, or makes no sense is refused with the reason (code 1), what may not change with code 16; that a key has no effect
+is said in the log. The file of `-c` then has the new value, and all else in it stays: comments, line ends, encoding, mode and
+owner; a link goes on naming it. What it was before is in `.bak`.
+
+The file is replaced at once, by another one that is written beside it. Where that cannot be (a file that is mounted by itself,
+as with `docker run -v broker.conf:…`, or in a folder that the server may not write in) it is written into, which a power cut may
+leave half done: rather mount its folder.
+
+Without `-c` the broker writes changes to `~/store/config/broker.properties`, and the name server to `configStorePath`, as 4.3.0
+does. No start reads these files unless `-c` names them; until then a change is lost with the process, and the reply and the
+log say so.
 ";
 
 const ENVIRONMENT: &str = "
@@ -237,7 +254,11 @@ fn the_page_is_what_the_structs_say() {
     );
 }
 
-/// A key that nothing asks for has no effect, and the operator is told so.
+/// Without effect, and all the same in the code: set to what counts, for whoever asks; or of the broker, which has one of
+/// the same name.
+const WRITTEN: &[&str] = &["bitMapLengthConsumeQueueExt", "haListenPort", "rocketmqHome"];
+
+/// A key that nothing asks for has no effect, and the operator is told so; others have one, and are not told off.
 #[test]
 fn keys_that_nothing_reads_are_named_as_such() {
     let mut code = String::new();
@@ -256,7 +277,9 @@ fn keys_that_nothing_reads_are_named_as_such() {
     fn check<T: Section>(words: &HashSet<&str>, source: &str) {
         for field in fields(source, T::JAVA_CLASS) {
             let is_inert = T::INERT.iter().any(|(key, _)| *key == field.key);
-            assert!(is_inert || words.contains(field.name.as_str()), "{} is read by nobody", field.key);
+            let is_read = words.contains(field.name.as_str());
+            assert!(is_inert || is_read, "{} is read by nobody", field.key);
+            assert!(!is_inert || !is_read || WRITTEN.contains(&field.key.as_str()), "{} is read", field.key);
         }
     }
     check::<NamesrvConfig>(&words, include_str!("../src/config/namesrv.rs"));

@@ -271,14 +271,15 @@ fn health_follows_the_store_and_the_name_server() {
     assert_eq!(get(addr, "/healthz").0, 200);
     assert_eq!(ready(), (200, "ok\n".to_owned()));
     let store = &fixture.running().broker().store;
-    let set_limit = |percent: &str| {
-        let body = format!("diskSpaceWarningLevelRatio={percent}");
-        let answer = fixture.connect().call(RequestCode::UpdateBrokerConfig, &[], body);
-        assert_eq!(answer.code, 0, "{:?}", answer.remark);
+    // An operator could not set a limit that any disk is beyond.
+    let set_limit = |percent: i32| {
+        let mut config = fixture.running().broker().live.configs().store;
+        config.disk_space_warning_level_ratio = percent;
+        store.settings().set(&config);
         store.clean();
     };
     assert_eq!(send(&mut fixture.connect(), "T", 0, "x"), 0);
-    set_limit("0");
+    set_limit(0);
     let (status, reason) = ready();
     assert_eq!(status, 503);
     assert!(reason.starts_with("the store takes no messages: the disk of "), "{reason}");
@@ -293,7 +294,7 @@ fn health_follows_the_store_and_the_name_server() {
         value(&metrics(addr), "rocketmq_requests_refused_total", &["SERVICE_NOT_AVAILABLE"]),
         Some(1.0)
     );
-    set_limit("100");
+    set_limit(100);
     assert_eq!(ready().0, 200);
     drop(names);
     fixture.runtime.block_on(fixture.running().broker().register());

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use self::machine::{DefaultRoute, Interface};
+use crate::config::host_port;
 
 /// Longer than this no client waits for a connection, either.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -85,12 +86,24 @@ fn source_by(route: &DefaultRoute, interfaces: &[Interface]) -> Option<Ipv4Addr>
     source(ELSEWHERE).or_else(|| source(route.gateway?))
 }
 
-/// What `brokerIP1` or `brokerIP2` says: an address or a host's name, and with `iface:NAME` the IPv4 address of an interface.
+/// What `brokerIP1` or `brokerIP2` says, where it says something: an address or a host's name, and with `iface:NAME` the
+/// IPv4 address of an interface. That a name has an address is not asked.
 pub fn resolve(setting: &str) -> Result<Cow<'_, str>, String> {
-    match setting.strip_prefix("iface:") {
-        Some(name) => of_interface(name.trim(), &machine::interfaces()).map(|ip| Cow::Owned(ip.to_string())),
-        None => Ok(Cow::Borrowed(setting)),
+    if let Some(name) = setting.strip_prefix("iface:") {
+        return of_interface(name.trim(), &machine::interfaces()).map(|ip| Cow::Owned(ip.to_string()));
     }
+    let problem = match setting.parse() {
+        _ if setting.is_empty() => None,
+        Ok(IpAddr::V6(_)) => Some("is no IPv4 address, which messages and 4.3.0's slaves need"),
+        Ok(ip) => host_port::target_problem(ip),
+        Err(_) => host_port::host_problem(setting),
+    };
+    problem.map_or(Ok(Cow::Borrowed(setting)), |problem| Err(problem.to_owned()))
+}
+
+/// Whether an interface has an address.
+pub fn is_local(ip: IpAddr) -> bool {
+    ip.is_loopback() || machine::interfaces().iter().any(|own| IpAddr::V4(own.ip) == ip)
 }
 
 fn of_interface(name: &str, interfaces: &[Interface]) -> Result<Ipv4Addr, String> {

@@ -26,7 +26,7 @@ const CACHED_MAX: usize = 100;
 /// Java: `ConsumerFilterManager`, as the file has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct FilterTable {
+pub(super) struct FilterTable {
     filter_data_by_topic: BTreeMap<String, FilterDataMapByTopic>,
 }
 

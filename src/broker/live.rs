@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::check;
 use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
 use crate::config::remoting::{NettyClientConfig, NettyServerConfig};
 use crate::config::store::MessageStoreConfig;
-use crate::config::{self, Entry, Problem, ProblemKind};
+use crate::config::{self, Changes, Entry, Problem, ProblemKind};
 use crate::protocol::body::topic::DataVersion;
 use crate::remoting::SerializeType;
 use crate::remoting::tls::TlsSettings;
@@ -27,6 +28,8 @@ pub struct Configs {
     pub store: MessageStoreConfig,
     /// The operator's file (`-c`), to which changes at run time are written.
     pub file: Option<PathBuf>,
+    /// Where they are written without one (Java: `BrokerPathConfigHelper`). Nobody reads it at a start.
+    pub spare_file: Option<PathBuf>,
     /// Where to listen; every address by default, as Java.
     pub bind_ip: Option<IpAddr>,
     /// The header form of what we send (Java: `rocketmq.serialize.type`).
@@ -170,22 +173,27 @@ impl Live {
         (config::dump(&[broker, server, client, store]), sections.version)
     }
 
-    /// Changes settings, all or none, here and in the operator's file; gives the keys that changed. Blocks.
-    pub fn update(&self, entries: &[Entry], now_ms: i64) -> Result<Vec<String>, UpdateError> {
+    /// Changes settings, all or none, here and in the operator's file. What makes no sense is refused, even where a
+    /// start would only warn: whoever asked is still there to hear it. Blocks.
+    pub fn update(&self, entries: &[Entry], now_ms: i64) -> Result<Changes, UpdateError> {
         let mut sections = self.sections();
         let mut next = sections.configs.clone();
         let Configs { broker, server, client, store, .. } = &mut next;
-        let changed = config::update(&mut [broker, server, client, store], entries).map_err(refusal)?;
-        if changed.is_empty() {
-            return Ok(changed);
+        let mut changes = config::update(&mut [broker, server, client, store], entries).map_err(refusal)?;
+        if changes.keys.is_empty() {
+            return Ok(changes);
         }
-        if let Some(path) = &next.file {
-            config::file::change_settings(path, &changed, entries)?;
+        let doubt = check::doubts(&next).into_iter().find(|(key, _)| changes.keys.iter().any(|it| it == key));
+        if let Some((key, reason)) = doubt {
+            let problem = Problem::new(config::written(entries, key, ""), ProblemKind::Doubtful(reason), &[]);
+            return Err(UpdateError::Refused(Box::new(problem)));
         }
+        let (file, spare) = (next.file.as_deref(), next.spare_file.as_deref());
+        changes.remark = config::settings_file::keep(file, spare, &changes.keys, entries)?;
         self.publish(&next.broker);
         sections.configs = next;
         sections.version.next_version(now_ms);
-        Ok(changed)
+        Ok(changes)
     }
 
     fn sections(&self) -> MutexGuard<'_, Sections> {
@@ -221,7 +229,7 @@ mod tests {
         std::fs::write(&file, "# mine\nbrokerName=a\nbrokerPermission=6\n").unwrap();
         let live = live(Some(file.clone()));
         let changed = live.update(&entries(&[("brokerPermission", "4"), ("traceOn", "true")]), 5).unwrap();
-        assert_eq!(changed, ["brokerPermission"]);
+        assert_eq!((changed.keys, changed.remark), (vec!["brokerPermission".to_owned()], None));
         assert_eq!(live.broker_permission(), 4);
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "# mine\nbrokerName=a\nbrokerPermission=4\n");
         let (text, version) = live.dump();
@@ -242,8 +250,24 @@ mod tests {
         check(&[("traceOn", "false"), ("rocketmqHome", "/tmp/x")], true, "rocketmqHome");
         check(&[("nonsense", "1"), ("namesrvAddr", "1.2.3.4:5")], true, "namesrvAddr");
         check(&[("brokerPermission", "x")], false, "brokerPermission");
-        check(&[("nonsense", "1")], false, "nonsense");
+        check(&[("nonsense", "1")], false, "unknown key nonsense, nothing is changed");
+        check(&[("fileReservedTime", "-4")], false, "fileReservedTime=-4 is not at least 1");
+        check(&[("traceOn", "false"), ("brokerPermission", "99")], false, "brokerPermission=99");
+        check(&[("deleteWhen", "\u{e9}=x")], false, "deleteWhen=\u{e9}=x: are not hours");
         assert!(live.trace_on());
         assert_eq!(live.dump().1.counter, 0);
+        // The start's own doubts are no reason to refuse what has nothing to do with them.
+        let mut odd = Configs::default();
+        odd.store.delete_when = "x".to_owned();
+        odd.store.file_reserved_time = 0;
+        assert!(Live::new(odd, 0).update(&entries(&[("traceOn", "false")]), 5).is_ok());
+    }
+
+    #[test]
+    fn what_has_no_effect_is_said() {
+        let changes = live(None).update(&entries(&[("waitTimeMillsInSendQueue", "100")]), 5).unwrap();
+        let [warning] = &changes.warnings[..] else { panic!("{changes:?}") };
+        assert!(warning.to_string().contains("waitTimeMillsInSendQueue has no effect"), "{warning}");
+        assert!(changes.remark.unwrap().starts_with("the change lasts until the next start"));
     }
 }

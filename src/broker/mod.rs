@@ -34,9 +34,9 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
-pub use self::check::problems;
+pub use self::check::{file_problems, problems};
 pub use self::live::{Configs, Doubts};
-pub use self::running::{Running, StartError, start};
+pub use self::running::{Running, StartError, fill_in_addresses, start};
 
 use self::acl::Acl;
 use self::consumer_filter::ConsumerFilters;

@@ -91,7 +91,7 @@ pub struct Running {
 
 /// Loads the tables, opens the store, listens and registers.
 pub async fn start(mut configs: Configs) -> Result<Running, StartError> {
-    let choice = check(&mut configs)?;
+    let choice = fill_in_addresses(&mut configs)?;
     let notes = Arc::new(Notes::default());
     let clock = Clock::system();
     let loading = {
@@ -199,7 +199,7 @@ fn full_disk(config: &MessageStoreConfig, status: &StoreStatus) -> Option<String
 }
 
 /// Fills in the addresses that the operator has not given, and says which one was chosen.
-fn check(configs: &mut Configs) -> Result<Option<Choice>, StartError> {
+pub fn fill_in_addresses(configs: &mut Configs) -> Result<Option<Choice>, StartError> {
     let broker = &mut configs.broker;
     let mut choice = None;
     for (key, setting) in [("brokerIP1", &mut broker.broker_ip1), ("brokerIP2", &mut broker.broker_ip2)] {

@@ -62,6 +62,8 @@ impl BuiltIn {
         if self.trace_topic_enable {
             topics.push(TopicConfig::new(topic::RMQ_SYS_TRACE_TOPIC, 1, 1, read_write));
         }
+        // Not every name that a broker or a cluster may have.
+        topics.retain(|config| topic::check_own(&config.topic_name).is_ok());
         topics
     }
 }
@@ -301,6 +303,21 @@ mod tests {
             broker_topic_enable: false,
             trace_topic_enable: true,
         }
+    }
+
+    #[test]
+    fn names_that_no_topic_may_have_make_none() {
+        let names = |broker: &str, cluster: &str| {
+            let (broker_name, broker_cluster_name) = (broker.to_owned(), cluster.to_owned());
+            let built_in = BuiltIn { broker_name, broker_cluster_name, ..built_in() };
+            built_in.topics().into_iter().map(|config| config.topic_name).collect::<Vec<_>>()
+        };
+        let good = names("a.example.org", "c");
+        assert!(["a.example.org", "c", "c_REPLY_TOPIC"].iter().all(|name| good.iter().any(|it| it == name)));
+        for bad in ["a/../b", "x y", "a\nb", &"x".repeat(300)] {
+            assert_eq!(names(bad, bad).len(), good.len() - 3, "{bad}");
+        }
+        assert!(!names("..", ".").iter().any(|name| name == ".." || name == "."));
     }
 
     fn table(folder: &tempfile::TempDir, built_in: &BuiltIn) -> (TopicTable, Arc<AtomicUsize>) {

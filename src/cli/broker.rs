@@ -7,12 +7,12 @@ use std::sync::Arc;
 use rocketmq::broker::{self, Configs, Doubts, Running};
 use rocketmq::config::remoting::{NettyClientConfig, NettyServerConfig};
 use rocketmq::config::store::BrokerRole;
-use rocketmq::config::{self, Entry, Origin, ProblemKind};
+use rocketmq::config::{self, Entry, Origin, ProblemKind, host_port};
 use rocketmq::logging::ServerKind;
 use rocketmq::store::Progress;
 
 use super::progress::Bar;
-use super::{EXIT_FAILED, check, fail, say, server, settings};
+use super::{EXIT_FAILED, check, fail, print, server, settings};
 
 /// Java's `System.exit(-3)`.
 const EXIT_SETTINGS: u8 = 253;
@@ -57,7 +57,7 @@ pub fn defaults() -> Configs {
 impl Args {
     /// Settings given as options.
     fn options(&self) -> Vec<Entry> {
-        self.namesrv_addr.iter().map(|addr| Entry::new("namesrvAddr", addr, Origin::Argument)).collect()
+        self.namesrv_addr.iter().map(|addr| Entry::new("namesrvAddr", addr, Origin::Option("-n"))).collect()
     }
 }
 
@@ -71,7 +71,8 @@ pub fn run(args: &Args) -> ExitCode {
     if args.check.is_wanted() {
         return check_config(args);
     }
-    let mut configs = Configs { file: args.config_file.clone(), ..defaults() };
+    let mut configs =
+        Configs { file: args.config_file.clone(), spare_file: Some(spare_file()), ..defaults() };
     configs.tls = match args.properties.tls() {
         Ok(tls) => tls,
         Err(error) => return fail(EXIT_FAILED, error),
@@ -89,20 +90,23 @@ pub fn run(args: &Args) -> ExitCode {
         Err(error) => return fail(EXIT_FAILED, error),
     };
     loaded.add_doubts(broker::problems(&configs));
-    if let Err((_, error)) = fit_together(&mut configs) {
-        return fail(EXIT_SETTINGS, error);
+    if let Some((_, kind)) = fit_together(&mut configs, &loaded).into_iter().next() {
+        return fail(EXIT_SETTINGS, reason(&kind));
+    }
+    if (args.print_config_item || args.print_important_config)
+        && let Err(error) = broker::fill_in_addresses(&mut configs)
+    {
+        return fail(EXIT_FAILED, error);
     }
     let sections: [&dyn config::Settings; 4] =
         [&configs.broker, &configs.server, &configs.client, &configs.store];
     if args.print_config_item {
         loaded.report();
-        say(config::dump(&sections));
-        return ExitCode::SUCCESS;
+        return print(config::dump(&sections), ExitCode::SUCCESS);
     }
     if args.print_important_config {
         loaded.report();
-        say(config::dump_important(&sections));
-        return ExitCode::SUCCESS;
+        return print(config::dump_important(&sections), ExitCode::SUCCESS);
     }
     configs.serialize_type = match args.properties.serialize_type() {
         Ok(form) => form,
@@ -137,39 +141,55 @@ fn check_config(args: &Args) -> ExitCode {
     configs.client.use_tls = configs.tls.is_asked_of_brokers();
     let entries = report.entries(&args.properties, args.config_file.as_deref(), &args.words, args.options());
     let mut loaded = settings::Loaded::of(&mut sections(&mut configs), entries);
-    for (key, kind) in broker::problems(&configs) {
-        loaded.add(key, kind);
-    }
-    if let Err((key, reason)) = fit_together(&mut configs) {
-        loaded.add(key, ProblemKind::BadValue(reason));
-    }
+    loaded.add_all(broker::problems(&configs));
+    loaded.add_all(broker::file_problems(&configs));
+    let misfits = fit_together(&mut configs, &loaded);
+    loaded.add_all(misfits);
     report.add(&loaded);
     report.environment(&args.properties, &configs.tls);
     report.print(&args.check)
 }
 
-/// What Java checks before it starts, in its words, and the key that it is about.
-fn fit_together(configs: &mut Configs) -> Result<(), (&'static str, String)> {
+/// Java: `BrokerPathConfigHelper`.
+fn spare_file() -> PathBuf {
+    std::env::home_dir().unwrap_or_default().join("store/config/broker.properties")
+}
+
+/// What Java checks before it starts, in its words and order, and the key that each is about. Sets what it sets then.
+fn fit_together(configs: &mut Configs, loaded: &settings::Loaded) -> Vec<(&'static str, ProblemKind)> {
+    let mut problems = Vec::new();
     let addrs = &configs.broker.namesrv_addr;
-    let is_addr = |addr: &str| {
-        addr.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-    };
-    if !addrs.is_empty() && !addrs.split(';').filter(|addr| !addr.is_empty()).all(|addr| is_addr(addr.trim()))
-    {
+    let mut each = addrs.split(';').map(str::trim).filter(|addr| !addr.is_empty());
+    if let Some((addr, reason)) = each.find_map(|addr| Some((addr, host_port::problem(addr)?))) {
         let reason = format!(
             "The Name Server Address[{addrs}] illegal, please set it as follows, \
-             \"127.0.0.1:9876;192.168.0.1:9876\""
+             \"127.0.0.1:9876;192.168.0.1:9876\": {addr} {reason}"
         );
-        return Err(("namesrvAddr", reason));
+        problems.push(("namesrvAddr", ProblemKind::BadValue(reason)));
     }
     match configs.store.broker_role {
         BrokerRole::AsyncMaster | BrokerRole::SyncMaster => configs.broker.broker_id = 0,
         BrokerRole::Slave if configs.broker.broker_id <= 0 => {
-            return Err(("brokerId", "Slave's brokerId must be > 0".to_owned()));
+            let key = if loaded.is_given("brokerId") { "brokerId" } else { "brokerRole" };
+            let reason = "Slave's brokerId must be > 0";
+            problems.push((
+                key,
+                ProblemKind::Misfit { reason, advice: "set brokerId=1 or more, one for each slave" },
+            ));
         }
         BrokerRole::Slave => {}
     }
-    Ok(())
+    configs.store.ha_listen_port = configs.server.listen_port.saturating_add(1);
+    problems
+}
+
+/// A misfit in Java's words.
+fn reason(kind: &ProblemKind) -> &str {
+    match kind {
+        ProblemKind::BadValue(reason) => reason,
+        ProblemKind::Misfit { reason, .. } => reason,
+        _ => "",
+    }
 }
 
 fn boot_line(running: &Running, form: &str) -> String {

@@ -7,7 +7,7 @@ use rocketmq::config::{Entry, Origin, Problem};
 use rocketmq::remoting::tls::{ServerTls, TlsSettings};
 use serde_json::{Value, json};
 
-use super::{say, settings};
+use super::{print, settings};
 
 /// Something is wrong with the settings.
 const EXIT_ERRORS: u8 = 1;
@@ -149,14 +149,16 @@ impl Report {
         self.findings.sort_by_key(|finding| finding.file.as_ref().map_or(0, |(_, line)| *line));
         let errors = self.findings.iter().filter(|finding| finding.is_error).count();
         let warnings = self.findings.len() - errors;
+        let code = if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ERRORS) };
         if options.json {
             let findings: Vec<Value> = self.findings.iter().map(Finding::json).collect();
-            say(format_args!("{}\n", json!({"errors": errors, "warnings": warnings, "findings": findings})));
-        } else {
-            say(self.findings.iter().map(|finding| finding.line() + "\n").collect::<String>());
-            eprintln!("{}", summary(errors, warnings));
+            let object = json!({"errors": errors, "warnings": warnings, "findings": findings});
+            return print(format_args!("{object}\n"), code);
         }
-        if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ERRORS) }
+        let lines: String = self.findings.iter().map(|finding| finding.line() + "\n").collect();
+        let code = print(lines, code);
+        eprintln!("{}", summary(errors, warnings));
+        code
     }
 }
 

@@ -93,6 +93,18 @@ fn say(text: impl std::fmt::Display) {
     let _ = write!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// Writes what was asked for on standard output, and gives the exit code: not having written it is a failure, but where
+/// nobody reads it any more.
+fn print(text: impl std::fmt::Display, code: ExitCode) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            fail(EXIT_FAILED, format_args!("standard output cannot be written: {error}"))
+        }
+        _ => code,
+    }
+}
+
 /// Tells an operator why a program ends, in one line, and gives the exit code.
 fn fail(code: u8, what: impl std::fmt::Display) -> ExitCode {
     tracing::error!("{what}");

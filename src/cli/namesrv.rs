@@ -7,7 +7,7 @@ use rocketmq::config;
 use rocketmq::logging::ServerKind;
 use rocketmq::namesrv::{self, Configs};
 
-use super::{EXIT_FAILED, check, fail, say, server, settings};
+use super::{EXIT_FAILED, check, fail, print, say, server, settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -37,19 +37,19 @@ pub fn run(args: &Args) -> ExitCode {
     }
     let mut configs = Configs { file: args.config_file.clone(), ..Configs::default() };
     let sections: &mut [&mut dyn config::Settings] = &mut [&mut configs.namesrv, &mut configs.server];
-    let loaded =
+    let mut loaded =
         match settings::load(sections, &args.properties, args.config_file.as_deref(), &args.words, &[]) {
             Ok(loaded) => loaded,
             Err(error) => return fail(EXIT_FAILED, error),
         };
+    loaded.add_doubts(namesrv::problems(&configs));
     if let Some(file) = &args.config_file {
         configs.namesrv.config_store_path = file.display().to_string();
         say(format_args!("load config properties file OK, {}\n", file.display()));
     }
     if args.print_config_item {
         loaded.report();
-        say(config::dump(&[&configs.namesrv, &configs.server]));
-        return ExitCode::SUCCESS;
+        return print(config::dump(&[&configs.namesrv, &configs.server]), ExitCode::SUCCESS);
     }
     configs.tls = match args.properties.tls() {
         Ok(tls) => tls,
@@ -76,13 +76,16 @@ pub fn run(args: &Args) -> ExitCode {
 /// `--check-config`.
 fn check_config(args: &Args) -> ExitCode {
     let mut report = check::Report::default();
-    let mut configs = Configs::default();
+    let mut configs = Configs { file: args.config_file.clone(), ..Configs::default() };
     if let Some(tls) = report.value("command line", args.properties.tls()) {
         configs.tls = tls;
     }
     let entries = report.entries(&args.properties, args.config_file.as_deref(), &args.words, Vec::new());
     let sections: &mut [&mut dyn config::Settings] = &mut [&mut configs.namesrv, &mut configs.server];
-    report.add(&settings::Loaded::of(sections, entries));
+    let mut loaded = settings::Loaded::of(sections, entries);
+    loaded.add_all(namesrv::problems(&configs));
+    loaded.add_all(namesrv::file_problems(&configs));
+    report.add(&loaded);
     report.environment(&args.properties, &configs.tls);
     report.print(&args.check)
 }

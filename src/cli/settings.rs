@@ -46,9 +46,7 @@ pub fn environment(properties: &Properties) -> Vec<Entry> {
 /// Settings of a properties file.
 pub fn file(path: &Path) -> Result<Vec<Entry>, String> {
     let text = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    // Java reads ISO-8859-1; UTF-8, where a file is that, is what was meant.
-    let text = String::from_utf8(text)
-        .unwrap_or_else(|error| error.as_bytes().iter().map(|byte| char::from(*byte)).collect());
+    let (text, _) = config::settings_file::decode(text);
     Ok(config::file_entries(&path.display().to_string(), &text))
 }
 
@@ -78,6 +76,24 @@ impl Loaded {
         let default = self.defaults.iter().find_map(|map| map.get(key)).unwrap_or_default();
         let entry = config::written(&self.entries, key, default);
         self.problems.push(Problem::new(entry, kind, &self.defaults));
+    }
+
+    /// Adds what else is odd. Where a value does not fit, nothing is to be told of what its default may not go with.
+    pub fn add_all(&mut self, problems: Vec<(&'static str, ProblemKind)>) {
+        const FOLLOWS: [(&str, &str); 2] =
+            [("brokerRole", "brokerId"), ("storePathRootDir", "storePathCommitLog")];
+        for (key, kind) in problems {
+            let leader = FOLLOWS.iter().find(|(_, follower)| *follower == key).map(|(leader, _)| *leader);
+            let is_bad = |key: &str| self.errors().any(|problem| problem.entry.key == key);
+            if kind.is_error() || !(is_bad(key) || leader.is_some_and(is_bad)) {
+                self.add(key, kind);
+            }
+        }
+    }
+
+    /// Whether somebody has set a key.
+    pub fn is_given(&self, key: &str) -> bool {
+        self.entries.iter().any(|entry| entry.key == key)
     }
 
     /// What is probably not meant; what a start refuses it says itself.

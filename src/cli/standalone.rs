@@ -94,6 +94,7 @@ fn configs(args: &Args) -> Result<(namesrv::Configs, broker::Configs, settings::
     let mut names = namesrv::Configs { bind_ip, serialize_type, ..namesrv::Configs::default() };
     names.server.listen_port = args.port.into();
     names.namesrv.kv_config_path = text(data.join("namesrv/kvConfig.json"));
+    names.namesrv.config_store_path = text(data.join("namesrv/namesrv.properties"));
     let mut configs = broker::Configs { bind_ip: Some(bind_ip), serialize_type, ..defaults() };
     configs.broker.broker_ip1 = ip.to_string();
     configs.broker.broker_name = "standalone".to_owned();
@@ -126,9 +127,8 @@ fn check_config(args: &Args) -> ExitCode {
         let entries = report.words(&args.words);
         let broker::Configs { broker, server, client, store, .. } = &mut configs;
         let mut loaded = settings::Loaded::of(&mut [broker, server, client, store], entries);
-        for (key, kind) in broker::problems(&configs) {
-            loaded.add(key, kind);
-        }
+        loaded.add_all(broker::problems(&configs));
+        loaded.add_all(broker::file_problems(&configs));
         report.add(&loaded);
         report.environment(&args.properties, &configs.tls);
     }

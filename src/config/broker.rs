@@ -11,7 +11,7 @@ use super::{Range, Section, at_least, range};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BrokerConfig {
-    /// Installation folder. Set by ROCKETMQ_HOME; not needed here. Default empty. Read at start.
+    /// Installation folder: with `aclEnable` that of `conf/plain_acl.yml`. Set by ROCKETMQ_HOME, too. Default empty. Read at start.
     pub rocketmq_home: String,
     /// Name servers, `host:port;host:port`. Set by NAMESRV_ADDR, too. Default empty. Read at start.
     pub namesrv_addr: String,
@@ -43,7 +43,7 @@ pub struct BrokerConfig {
     pub message_store_plug_in: String,
     /// Threads for sends. Default 1. Read at start.
     pub send_message_thread_pool_nums: i32,
-    /// Threads for pulls. Default 16 + 2 for each processor. Read at start.
+    /// Threads that read for pulls what is no longer in memory. Default 16 + 2 for each processor. Read at start.
     pub pull_message_thread_pool_nums: i32,
     /// Threads for queries. Default 8 + 1 for each processor. Read at start.
     pub query_message_thread_pool_nums: i32,
@@ -63,7 +63,7 @@ pub struct BrokerConfig {
     pub reject_transaction_message: bool,
     /// Name servers are asked for over HTTP. Default false. Read at start.
     pub fetch_namesrv_addr_by_address_server: bool,
-    /// Sends waiting at most; beyond it SYSTEM_BUSY. Default 10000. Read at start.
+    /// Ends of transactions waiting at most, since no send waits; beyond it SYSTEM_BUSY. Default 10000. Read at start.
     pub send_thread_pool_queue_capacity: i32,
     /// Pulls waiting at most. Default 100000. Read at start.
     pub pull_thread_pool_queue_capacity: i32,
@@ -301,14 +301,9 @@ impl Section for BrokerConfig {
         "logLevel",
     ];
     const INERT: &[(&str, &str)] = &[
-        ("rocketmqHome", "nothing but conf/plain_acl.yml is read from there"),
         ("messageStorePlugIn", "Java classes cannot be loaded"),
         (
             "sendMessageThreadPoolNums",
-            "requests are handled by their connection's task, not by a pool of threads",
-        ),
-        (
-            "pullMessageThreadPoolNums",
             "requests are handled by their connection's task, not by a pool of threads",
         ),
         (
@@ -359,6 +354,8 @@ impl Section for BrokerConfig {
         range("registerNameServerPeriod", 10_000, 60_000, "the nearest of the two counts"),
         range("maxErrorRateOfBloomFilter", 1, 99, "the nearest of the two counts"),
         at_least("expectConsumerNumUseFilter", 1, "1 counts"),
+        at_least("consumerFallbehindThreshold", 1, "every group that is behind at all is too far behind"),
+        at_least("filterDataCleanTimeSpan", 1, "filters are dropped as soon as their consumers are gone"),
         at_least("transactionTimeOut", 0, "producers are asked at once"),
         at_least("transactionCheckMax", 1, "half messages are given up unasked"),
         at_least("transactionCheckInterval", 1, "60000 counts"),
@@ -383,6 +380,8 @@ impl Section for BrokerConfig {
         {
             if name.is_empty() {
                 problems.push((key, "is empty".to_owned()));
+            } else if name.contains(char::is_control) {
+                problems.push((key, "has control characters in it".to_owned()));
             }
         }
         problems

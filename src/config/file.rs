@@ -1,15 +1,16 @@
-//! Tables and settings as files (Java: `ConfigManager`, `MixAll.string2File`, `MixAll.file2String`): fastjson's
-//! pretty form, replaced atomically, with the copy before the last in `.bak`. What is in them is their owners'
-//! business.
+//! Tables as files (Java: `ConfigManager`, `MixAll.string2File`, `MixAll.file2String`): fastjson's pretty form, replaced
+//! atomically, with the copy before the last in `.bak`. What is in them is their owners' business. The operator's own
+//! file is [`super::settings_file`]'s.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Entry;
+use super::paths;
 
 /// Why a file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -99,18 +100,23 @@ pub fn replace_without_copy(path: &Path, text: &[u8]) -> Result<(), FileError> {
 }
 
 fn write(path: &Path, text: &[u8], keeps_copy: bool) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder)?;
+    fs::create_dir_all(folder(path))?;
     let before = if keeps_copy { unless_missing(fs::read(path))? } else { None };
-    put_in_place(path, text)?;
+    put_in_place(path, text, None)?;
     // Not first: where the file was damaged the copy is all there is until now.
     if let Some(before) = before {
-        put_in_place(&beside(path, ".bak"), &before)?;
+        put_in_place(&beside(path, ".bak"), &before, None)?;
     }
-    File::open(folder)?.sync_all()
+    sync_folder(path)
+}
+
+fn folder(path: &Path) -> &Path {
+    paths::parent(path).unwrap_or(Path::new("/"))
+}
+
+/// Brings the names of a file's folder to the disk.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
 }
 
 fn unless_missing(read: io::Result<Vec<u8>>) -> io::Result<Option<Vec<u8>>> {
@@ -120,11 +126,19 @@ fn unless_missing(read: io::Result<Vec<u8>>) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Writes a file beside the one that it replaces: neither a full disk nor a power cut leaves a part of it.
-fn put_in_place(path: &Path, text: &[u8]) -> io::Result<()> {
+/// Writes a file beside the one that it replaces: neither a full disk nor a power cut leaves a part of it. With `like` it
+/// is for whom the file described there is.
+pub(super) fn put_in_place(path: &Path, text: &[u8], like: Option<&Metadata>) -> io::Result<()> {
     let temporary = beside(path, ".tmp");
     let write = || {
-        let mut file = File::create(&temporary)?;
+        let mut options = File::options();
+        if like.is_some() {
+            options.mode(0o600);
+        }
+        let mut file = options.write(true).create(true).truncate(true).open(&temporary)?;
+        if let Some(like) = like {
+            give_to(&file, like)?;
+        }
         file.write_all(text)?;
         file.sync_all()?;
         fs::rename(&temporary, path)
@@ -135,43 +149,20 @@ fn put_in_place(path: &Path, text: &[u8]) -> io::Result<()> {
     })
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+/// Gives a file owner, group and mode of another one, as far as this user may: only root gives files away.
+fn give_to(file: &File, like: &Metadata) -> io::Result<()> {
+    let own = file.metadata()?;
+    if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
+        let _ = fchown(file, None, Some(like.gid()));
+        let _ = fchown(file, Some(like.uid()), None);
+    }
+    file.set_permissions(like.permissions())
+}
+
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
-}
-
-/// Writes changed keys of `entries` into the operator's properties file; all else stays as it was written.
-pub fn change_settings(path: &Path, changed: &[String], entries: &[Entry]) -> Result<(), FileError> {
-    let text = fs::read_to_string(path).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
-    let values = changed.iter().filter_map(|key| {
-        let entry = entries.iter().rev().find(|entry| entry.key == *key)?;
-        Some((key.as_str(), entry.value.as_str()))
-    });
-    let text = values.fold(text, |text, (key, value)| with_value(&text, key, value));
-    replace(path, text.as_bytes())
-}
-
-/// A properties text with a key's value changed where it counts, its last entry, or added at the end. All else
-/// stays as the operator wrote it.
-fn with_value(text: &str, key: &str, value: &str) -> String {
-    let setting = format!("{key}={}", compat::properties::escape_value(value));
-    let entry = compat::properties::parse(text).into_iter().rev().find(|entry| entry.key.trim() == key);
-    let mut lines: Vec<&str> = text.lines().collect();
-    match entry {
-        Some(entry) if entry.line <= lines.len() => {
-            let start = entry.line - 1;
-            // A line that ends in an odd number of backslashes goes on in the next.
-            let goes_on = |line: &str| (line.len() - line.trim_end_matches('\\').len()) % 2 == 1;
-            let more = lines[start..].iter().take_while(|line| goes_on(line)).count();
-            let end = (start + more + 1).min(lines.len());
-            lines.splice(start..end, [setting.as_str()]);
-        }
-        _ => lines.push(&setting),
-    }
-    let mut text = lines.join("\n");
-    text.push('\n');
-    text
 }
 
 #[cfg(test)]
@@ -242,16 +233,5 @@ mod tests {
         check(Some(" \n"), Some(""), Ok(None));
         check(Some("{"), None, Err(()));
         check(Some("{"), Some("x"), Err(()));
-    }
-
-    #[test]
-    fn one_value_changes_and_all_else_stays() {
-        let check = |text: &str, expected: &str| assert_eq!(with_value(text, "b", "2"), expected);
-        check("# why\na=1\nb=1\n\n# end\n", "# why\na=1\nb=2\n\n# end\n");
-        check("b=0\nb : 1\n", "b=0\nb=2\n");
-        check("b=1\\\n 2\\\n 3\na=1", "b=2\na=1\n");
-        check("a=1", "a=1\nb=2\n");
-        check("", "b=2\n");
-        check("#b=1\n", "#b=1\nb=2\n");
     }
 }

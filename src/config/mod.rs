@@ -1,7 +1,7 @@
 //! Configuration: one struct per Java config class; a field is Java's key in snake_case. How settings are
 //! found, checked, printed and changed (Java: `ServerUtil`, `MixAll.properties2Object`, `Configuration`).
 //!
-//! Reads no environment and, but for [`mod@file`], no file: the programs do, and hand over [`Entry`]s in order
+//! Reads no environment and, but for [`mod@file`], [`settings_file`] and [`paths`], no file: the programs do, and hand over [`Entry`]s in order
 //! of precedence, the later winning (environment, file, `key=value` arguments, options). Java keeps a default in
 //! silence when a value does not fit and ignores unknown keys; here the first is an error that stops the start,
 //! the second a warning that names the nearest key.
@@ -9,10 +9,13 @@
 pub mod allowed_addrs;
 pub mod broker;
 pub mod file;
+pub mod host_port;
 mod keys;
 pub mod namesrv;
+pub mod paths;
 pub mod problem;
 pub mod remoting;
+pub mod settings_file;
 pub mod store;
 
 use std::collections::HashMap;
@@ -63,6 +66,12 @@ const fn range(key: &'static str, least: i64, most: i64, otherwise: &'static str
 /// A row for numbers that need only be large enough.
 const fn at_least(key: &'static str, least: i64, otherwise: &'static str) -> Range {
     range(key, least, i64::MAX, otherwise)
+}
+
+impl Range {
+    fn contains(&self, number: i64) -> bool {
+        (self.least..=self.most).contains(&number)
+    }
 }
 
 impl fmt::Display for Range {
@@ -140,20 +149,12 @@ pub enum Origin {
     File(Arc<str>, usize),
     /// An argument of the command line.
     Argument,
+    /// An option of the command line, as in `-n`.
+    Option(&'static str),
     /// A request to change settings.
     Request,
     /// A default.
     Default,
-}
-
-impl Origin {
-    /// The line of a file.
-    pub fn line(&self) -> Option<usize> {
-        match self {
-            Origin::File(_, line) => Some(*line),
-            _ => None,
-        }
-    }
 }
 
 impl fmt::Display for Origin {
@@ -163,6 +164,7 @@ impl fmt::Display for Origin {
             Origin::Property(name) => write!(f, "-D{name}"),
             Origin::File(path, line) => write!(f, "{path}:{line}"),
             Origin::Argument => f.write_str("command line"),
+            Origin::Option(name) => write!(f, "option {name}"),
             Origin::Request => f.write_str("request"),
             Origin::Default => f.write_str("default"),
         }
@@ -282,7 +284,7 @@ pub fn load(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Vec<Proble
             }
         }
         if known && let Some(counts) = counts {
-            tell(ProblemKind::Repeated(counts.origin.line()));
+            tell(ProblemKind::Repeated(counts.origin.clone()));
         }
         if !known && !is_for_all {
             tell(ProblemKind::Unknown(nearest(&entry.key, sections)));
@@ -299,7 +301,7 @@ pub fn load(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Vec<Proble
         }
         for range in section.ranges() {
             let number = map.get(range.key).and_then(|value| value.parse::<i64>().ok());
-            if number.is_some_and(|number| !(range.least..=range.most).contains(&number)) {
+            if number.is_some_and(|number| !range.contains(number)) {
                 tell(range.key, ProblemKind::OutOfRange(range));
             }
         }
@@ -320,7 +322,8 @@ fn last_of_each(entries: &[Entry]) -> Vec<Option<&Entry>> {
         _ => None,
     };
     let mut last: HashMap<(&str, Option<Arc<str>>), &Entry> = HashMap::new();
-    let written = |entry: &&Entry| matches!(entry.origin, Origin::File(..) | Origin::Argument);
+    let written =
+        |entry: &&Entry| matches!(entry.origin, Origin::File(..) | Origin::Argument | Origin::Option(_));
     for entry in entries.iter().filter(written) {
         last.insert((&entry.key, place(entry)), entry);
     }
@@ -331,11 +334,22 @@ fn last_of_each(entries: &[Entry]) -> Vec<Option<&Entry>> {
     entries.iter().map(other).collect()
 }
 
-/// Changes settings of a running server (codes 25 and 318): all of them, or none when one may not change or
-/// does not fit. A key that has its value already is no change. Gives the keys that changed.
-pub fn update(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Result<Vec<String>, Vec<Problem>> {
+/// What a change of settings came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The keys that changed.
+    pub keys: Vec<String>,
+    /// What is odd about it.
+    pub warnings: Vec<Problem>,
+    /// What whoever asked for it should know of where it is written.
+    pub remark: Option<String>,
+}
+
+/// Changes settings of a running server (codes 25 and 318): all of them, or none where one may not change, does not
+/// fit, or makes no sense. A key that has its value already is no change.
+pub fn update(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Result<Changes, Vec<Problem>> {
     let before: Vec<StrMap> = sections.iter().map(|section| section.to_map()).collect();
-    let mut changed = Vec::new();
+    let mut changes = Changes::default();
     let mut refused = Vec::new();
     for entry in entries {
         let mut tell = |kind| refused.push(Problem::new(entry.clone(), kind, &before));
@@ -349,8 +363,14 @@ pub fn update(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Result<V
                 tell(ProblemKind::Fixed);
             } else if let Err(reason) = set(*section, &entry.key, &entry.value) {
                 tell(ProblemKind::BadValue(reason));
+            } else if let Some(range) = left(*section, &entry.key) {
+                tell(ProblemKind::OutOfRange(range));
             } else {
-                changed.push(entry.key.clone());
+                changes.keys.push(entry.key.clone());
+                let inert = section.inert().iter().find(|(key, _)| *key == entry.key);
+                let inert = inert.map(|(_, reason)| ProblemKind::Inert(reason));
+                let odd = inert.into_iter().chain(problem::look(entry));
+                changes.warnings.extend(odd.map(|kind| Problem::new(entry.clone(), kind, &before)));
             }
         }
         if !known {
@@ -365,12 +385,19 @@ pub fn update(sections: &mut [&mut dyn Settings], entries: &[Entry]) -> Result<V
         }
     }
     if refused.is_empty() {
-        return Ok(changed);
+        return Ok(changes);
     }
     for (section, map) in sections.iter_mut().zip(&before) {
         section.set_all(map).expect("these values were there before");
     }
     Err(refused)
+}
+
+/// The range that a key's number has left.
+fn left(section: &dyn Settings, key: &str) -> Option<&'static Range> {
+    let range = section.ranges().iter().find(|range| range.key == key)?;
+    let number: i64 = section.to_map().get(key)?.parse().ok()?;
+    (!range.contains(number)).then_some(range)
 }
 
 /// Sets one key, or says why its value does not fit.
@@ -446,6 +473,15 @@ fn http_problems(port: i32, bind_addr: &str) -> Vec<(&'static str, String)> {
         problems.push(("httpBindAddr", "is no IP address".to_owned()));
     }
     problems
+}
+
+/// Paths that cannot be meant, by key: an empty one would be the folder that the server is started in.
+fn path_problems(paths: &[(&'static str, &String)]) -> Vec<(&'static str, String)> {
+    let problem = |(key, path): &(&'static str, &String)| match path.as_str() {
+        "" => Some((*key, "is empty".to_owned())),
+        path => path.contains('\0').then(|| (*key, "has a zero byte in it".to_owned())),
+    };
+    paths.iter().filter_map(problem).collect()
 }
 
 /// What is wrong with `logLevel`, by key.

@@ -13,7 +13,7 @@ pub struct NamesrvConfig {
     pub rocketmq_home: String,
     /// File of the key-value configuration. Default `~/namesrv/kvConfig.json`. Read at start.
     pub kv_config_path: String,
-    /// File that changes of settings are written to: the one that was loaded, if any. Default `~/namesrv/namesrv.properties`. Read at start.
+    /// File that changes of settings are written to where no file is given with `-c`; it is read by nobody who does not give it with `-c`. Default `~/namesrv/namesrv.properties`. Read at start.
     pub config_store_path: String,
     /// Part of the key of no request. Default `center`. Read at start.
     pub product_env_name: String,
@@ -67,6 +67,10 @@ impl Section for NamesrvConfig {
             .map(|reason| ("adminAllowedAddrs", reason))
             .chain(super::http_problems(self.http_port, &self.http_bind_addr))
             .chain(super::log_problem(&self.log_level))
+            .chain(super::path_problems(&[
+                ("kvConfigPath", &self.kv_config_path),
+                ("configStorePath", &self.config_store_path),
+            ]))
             .collect()
     }
 }

@@ -20,6 +20,8 @@ pub struct Problem {
 pub enum ProblemKind {
     /// The value does not fit: stops the start.
     BadValue(String),
+    /// The value does not fit to that of another key, which is what may have to change: stops the start.
+    Misfit { reason: &'static str, advice: &'static str },
     /// The value may not change at run time.
     Fixed,
     /// Nobody knows the key; perhaps this one is meant.
@@ -30,8 +32,8 @@ pub enum ProblemKind {
     InlineComment,
     /// Blanks behind the value, which 4.3.0 takes as a part of it.
     TrailingBlanks,
-    /// The key stands there again, in a file on this line, and that one counts.
-    Repeated(Option<usize>),
+    /// The key stands in the same place again, here, and that one counts.
+    Repeated(Origin),
     /// A number that makes no sense, and what becomes of it.
     OutOfRange(&'static Range),
     /// The value is allowed, and probably not meant.
@@ -41,13 +43,13 @@ pub enum ProblemKind {
 impl ProblemKind {
     /// Whether the start must stop or the change be refused.
     pub fn is_error(&self) -> bool {
-        matches!(self, ProblemKind::BadValue(_) | ProblemKind::Fixed)
+        matches!(self, ProblemKind::BadValue(_) | ProblemKind::Misfit { .. } | ProblemKind::Fixed)
     }
 
     /// A word for programs.
     pub fn name(&self) -> &'static str {
         match self {
-            ProblemKind::BadValue(_) => "bad-value",
+            ProblemKind::BadValue(_) | ProblemKind::Misfit { .. } => "bad-value",
             ProblemKind::Fixed => "fixed",
             ProblemKind::Unknown(_) => "unknown-key",
             ProblemKind::Inert(_) => "no-effect",
@@ -70,14 +72,16 @@ impl Problem {
 
     /// What is wrong, without where.
     pub fn text(&self) -> String {
-        let Entry { key, value, .. } = &self.entry;
+        let Entry { key, value, origin, .. } = &self.entry;
+        let ignored = if *origin == Origin::Request { "nothing is changed" } else { "ignored" };
         match &self.kind {
             ProblemKind::BadValue(reason) | ProblemKind::Doubtful(reason) => {
                 format!("{key}={value}: {reason}")
             }
+            ProblemKind::Misfit { reason, .. } => format!("{key}={value}: {reason}"),
             ProblemKind::Fixed => format!("{key} cannot be changed while the server runs"),
-            ProblemKind::Unknown(Some(near)) => format!("unknown key {key}, ignored; did you mean {near}?"),
-            ProblemKind::Unknown(None) => format!("unknown key {key}, ignored"),
+            ProblemKind::Unknown(Some(near)) => format!("unknown key {key}, {ignored}; did you mean {near}?"),
+            ProblemKind::Unknown(None) => format!("unknown key {key}, {ignored}"),
             ProblemKind::Inert(reason) => format!("{key} has no effect: {reason}"),
             ProblemKind::InlineComment => {
                 format!("the value of {key} is `{value}`: # starts no comment behind a value")
@@ -86,10 +90,13 @@ impl Problem {
                 "blanks behind the value of {key}: they do not count here, and do in 4.3.0, where `true ` is false \
                  and a number with a blank is passed over"
             ),
-            ProblemKind::Repeated(Some(line)) => {
+            ProblemKind::Repeated(Origin::File(_, line)) => {
                 format!("{key}={value} does not count: line {line} sets {key} again")
             }
-            ProblemKind::Repeated(None) => {
+            ProblemKind::Repeated(Origin::Option(name)) => {
+                format!("{key}={value} does not count: {name} sets {key}, too")
+            }
+            ProblemKind::Repeated(_) => {
                 format!("{key}={value} does not count: {key} is set again behind it")
             }
             ProblemKind::OutOfRange(range) => {
@@ -99,13 +106,14 @@ impl Problem {
         }
     }
 
-    /// What to do about it.
+    /// What to do about it; nothing where the text says it.
     pub fn advice(&self) -> String {
         let key = &self.entry.key;
         match (&self.kind, &self.default) {
             (ProblemKind::BadValue(_), Some(default)) => {
                 format!("correct the value, or remove the setting: the default is {default}")
             }
+            (ProblemKind::Misfit { advice, .. }, _) => (*advice).to_owned(),
             (ProblemKind::BadValue(_), None) => "correct the value, or remove the setting".to_owned(),
             (ProblemKind::OutOfRange(range), Some(default)) => {
                 format!("set {key} {range}, or remove it: the default is {default}")
@@ -118,7 +126,7 @@ impl Problem {
             (ProblemKind::InlineComment, _) => "put the comment on a line of its own".to_owned(),
             (ProblemKind::TrailingBlanks, _) => "remove the blanks".to_owned(),
             (ProblemKind::Repeated(_), _) => "remove one of the two".to_owned(),
-            (ProblemKind::Doubtful(_), _) => "set what is meant".to_owned(),
+            (ProblemKind::Doubtful(_), _) => String::new(),
         }
     }
 }

@@ -153,7 +153,7 @@ pub struct MessageStoreConfig {
     pub debug_lock_enable: bool,
     /// Inert: 4.3.0 stops dispatching with it. Default false.
     pub duplication_enable: bool,
-    /// Inert: reads that lag are not counted. Default true.
+    /// How far pulls lag behind the end of the log is counted: GROUP_GET_FALL_SIZE and GROUP_GET_FALL_TIME. Default true.
     pub disk_fall_recorded: bool,
     /// Sends are refused when the append lock is held for longer than this, ms. Default 1000. Changes at run time.
     pub os_page_cache_busy_time_out_mills: i64,
@@ -314,10 +314,15 @@ impl Section for MessageStoreConfig {
         ("destroyMapedFileIntervalForcibly", "readers keep a deleted file for as long as they are at it"),
         ("redeleteHangedFileInterval", "what could not be deleted is tried again with every round"),
         ("messageIndexSafe", "recovery completes the index wherever it ends"),
-        ("diskFallRecorded", "how far reads lag behind is not counted"),
     ];
     const RANGES: &[Range] = &[
         at_least("flushIntervalCommitLog", 1, "1 counts"),
+        at_least("flushCommitLogLeastPages", 0, "0 counts"),
+        at_least("flushCommitLogThoroughInterval", 0, "0 counts"),
+        at_least("flushConsumeQueueLeastPages", 0, "0 counts"),
+        at_least("flushConsumeQueueThoroughInterval", 0, "0 counts"),
+        at_least("deleteCommitLogFilesInterval", 0, "0 counts"),
+        at_least("deleteConsumeQueueFilesInterval", 0, "0 counts"),
         at_least("flushIntervalConsumeQueue", 1, "1 counts"),
         at_least("cleanResourceInterval", 1, "1 counts"),
         range("diskMaxUsedSpaceRatio", 10, 95, "the nearest of the two counts"),
@@ -345,4 +350,12 @@ impl Section for MessageStoreConfig {
         at_least("osPageCacheBusyTimeOutMills", 1, "sends are refused as soon as one waits"),
         at_least("flushDelayOffsetInterval", 1, "10000 counts"),
     ];
+
+    fn validate(&self) -> Vec<(&'static str, String)> {
+        let folders = [
+            ("storePathRootDir", &self.store_path_root_dir),
+            ("storePathCommitLog", &self.store_path_commit_log),
+        ];
+        super::path_problems(&folders)
+    }
 }

@@ -45,6 +45,7 @@ fn odd_settings_are_told() {
         ],
     );
     check("brokerName", "", &["b.conf:7: brokerName=: is empty"]);
+    check("brokerName", "a\\nb", &["b.conf:7: brokerName=a\nb: has control characters in it"]);
     // Host names have dots, and are the default.
     check("brokerName", "a.example.org", &[]);
 }
@@ -119,6 +120,11 @@ fn a_setting_of_a_more_important_place_is_no_repetition() {
     let problems = load(&mut [&mut config], &entries);
     let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();
     assert_eq!(texts, ["command line: brokerId=2 does not count: brokerId is set again behind it"]);
+    entries = vec![Entry::new("brokerId", "2", Origin::Option("-n"))];
+    entries.insert(0, Entry::new("brokerId", "1", Origin::Argument));
+    let problems = load(&mut [&mut config], &entries);
+    let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    assert_eq!(texts, ["command line: brokerId=1 does not count: -n sets brokerId, too"]);
 }
 
 #[test]
@@ -164,7 +170,11 @@ fn only_some_keys_change_at_run_time() {
     let mut try_update = |pairs: &[(&str, &str)]| {
         let entries: Vec<Entry> = pairs.iter().map(|(k, v)| Entry::new(k, v, Origin::Request)).collect();
         let result = update(&mut [&mut config], &entries);
-        (result.map_err(|problems| problems[0].to_string()), config.broker_permission, config.trace_on)
+        (
+            result.map(|changes| changes.keys).map_err(|problems| problems[0].to_string()),
+            config.broker_permission,
+            config.trace_on,
+        )
     };
     assert_eq!(try_update(&[("brokerPermission", "4")]), (Ok(vec!["brokerPermission".to_owned()]), 4, true));
     // As the tools send back what they were told.
@@ -173,8 +183,14 @@ fn only_some_keys_change_at_run_time() {
     assert_eq!(try_update(&[("traceOn", "false"), ("rocketmqHome", "/x")]), (Err(fixed.to_owned()), 4, true));
     let bad = "request: traceOn=x: is not true or false";
     assert_eq!(try_update(&[("brokerPermission", "2"), ("traceOn", "x")]), (Err(bad.to_owned()), 4, true));
-    let unknown = "request: unknown key traceOff, ignored; did you mean traceOn?";
+    let unknown = "request: unknown key traceOff, nothing is changed; did you mean traceOn?";
     assert_eq!(try_update(&[("traceOff", "x")]), (Err(unknown.to_owned()), 4, true));
+    let range =
+        "request: brokerPermission=99 does not lie from 0 to 7: only 1, 2 (write) and 4 (read) mean anything";
+    assert_eq!(
+        try_update(&[("traceOn", "false"), ("brokerPermission", "99")]),
+        (Err(range.to_owned()), 4, true)
+    );
 }
 
 #[test]
@@ -243,7 +259,8 @@ fn dumps_have_javas_keys() {
 fn the_environments_keys_are_no_mistake() {
     let check = |origin: Origin, expected: usize| {
         let entries = [Entry::new("rocketmqHome", "/opt/rocketmq", origin)];
-        assert_eq!(load(&mut [&mut BrokerConfig::default()], &entries).len(), expected);
+        assert_eq!(load(&mut [&mut NamesrvConfig::default()], &entries).len(), expected);
+        assert_eq!(load(&mut [&mut BrokerConfig::default()], &entries).len(), 0);
     };
     check(Origin::Argument, 1);
     check(Origin::Environment("ROCKETMQ_HOME"), 0);

@@ -1,6 +1,7 @@
 //! The name server (Java: `NamesrvController`): which broker serves which topic, as the brokers themselves
 //! register it, and a small table of keys and values. Routes live in memory only.
 
+mod check;
 pub mod kv_config;
 pub mod missing;
 mod processor;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+pub use self::check::{file_problems, problems};
 use self::kv_config::KvConfig;
 use self::missing::Missing;
 use self::route_info::RouteInfo;
@@ -23,7 +25,7 @@ use crate::config::allowed_addrs::AllowedAddrs;
 use crate::config::file::FileError;
 use crate::config::namesrv::NamesrvConfig;
 use crate::config::remoting::NettyServerConfig;
-use crate::config::{self, Entry, Problem, ProblemKind};
+use crate::config::{self, Changes, Entry, Problem, ProblemKind};
 use crate::http;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::remoting::tls::{ServerTls, TlsError, TlsSettings};
@@ -104,16 +106,19 @@ impl Namesrv {
     }
 
     /// Changes settings, all or none, here and in the operator's file. Blocks.
-    fn update(&self, entries: &[Entry]) -> Result<Vec<String>, UpdateError> {
+    fn update(&self, entries: &[Entry]) -> Result<Changes, UpdateError> {
         let mut configs = self.configs();
         let mut next = configs.clone();
-        let changed = config::update(&mut [&mut next.namesrv, &mut next.server], entries)
+        let mut changes = config::update(&mut [&mut next.namesrv, &mut next.server], entries)
             .map_err(|mut problems| UpdateError::Refused(Box::new(problems.swap_remove(0))))?;
-        if let Some(path) = next.file.as_ref().filter(|_| !changed.is_empty()) {
-            config::file::change_settings(path, &changed, entries)?;
+        if changes.keys.is_empty() {
+            return Ok(changes);
         }
+        let spare = PathBuf::from(&next.namesrv.config_store_path);
+        changes.remark =
+            config::settings_file::keep(next.file.as_deref(), Some(&spare), &changes.keys, entries)?;
         *configs = next;
-        Ok(changed)
+        Ok(changes)
     }
 }
 

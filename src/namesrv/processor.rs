@@ -220,16 +220,21 @@ fn update_config(namesrv: &State, request: Request<NoHeader>) -> Result<Response
         .map(|entry| Entry::new(&entry.key, &entry.value, Origin::Request))
         .collect();
     let remote = request.peer.remote();
-    let changed = namesrv.update(&entries).map_err(|error| {
+    let changes = namesrv.update(&entries).map_err(|error| {
         tracing::warn!(%remote, %error, "change of settings refused");
         let code = if error.is_forbidden() { ResponseCode::NoPermission } else { ResponseCode::SystemError };
         Fault::new(code, error.to_string())
     })?;
-    tracing::info!(?changed, "updateConfig called by {remote}");
-    if changed.iter().any(|key| key == "logLevel") {
+    tracing::info!(changed = ?changes.keys, "updateConfig called by {remote}");
+    for warning in &changes.warnings {
+        tracing::warn!(%remote, "{warning}");
+    }
+    if changes.keys.iter().any(|key| key == "logLevel") {
         logging::filter_changed(&namesrv.configs().namesrv.log_level);
     }
-    Ok(Response::ok())
+    let Some(remark) = changes.remark else { return Ok(Response::ok()) };
+    tracing::warn!(%remote, "{remark}");
+    Ok(Response::of(ResponseCode::Success, remark))
 }
 
 /// Code 322.

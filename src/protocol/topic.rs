@@ -86,6 +86,14 @@ pub fn check_topic(topic: &str) -> Result<(), NameError> {
     check_name(topic, MAX_TOPIC_BYTES)
 }
 
+/// Whether a topic that is named as a broker or a cluster may be made. Those may have dots, as host names do.
+pub fn check_own(topic: &str) -> Result<(), NameError> {
+    match topic {
+        "." | ".." => Err(NameError::IllegalCharacters),
+        _ => check_name(&topic.replace('.', "-"), MAX_TOPIC_BYTES),
+    }
+}
+
 /// Whether a group may be stored.
 pub fn check_group(group: &str) -> Result<(), NameError> {
     check_name(group, MAX_GROUP_BYTES)

@@ -111,6 +111,7 @@ impl ServerTls {
     /// connections only. Blocks.
     pub fn open(settings: &TlsSettings) -> Result<Arc<ServerTls>, TlsError> {
         let mode = settings.mode()?;
+        settings.check_switches()?;
         tracing::info!("Server is running in TLS {} mode", mode.name());
         let snapshot = match mode {
             TlsMode::Disabled => Snapshot::default(),

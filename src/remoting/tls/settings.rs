@@ -120,6 +120,17 @@ impl TlsSettings {
         self.0.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// Whether every switch is true or false: Java takes all else for false.
+    pub(super) fn check_switches(&self) -> Result<(), TlsError> {
+        let is_switch = |value: &str| ["true", "false"].iter().any(|it| value.eq_ignore_ascii_case(it));
+        for key in [ENABLE, TEST_MODE, SERVER.verify, CLIENT.verify] {
+            if let Some(value) = self.get(key).filter(|value| !is_switch(value)) {
+                return Err(TlsError::Value { key, value: value.to_owned(), expected: "true and false" });
+            }
+        }
+        Ok(())
+    }
+
     fn is_true(&self, key: &str) -> bool {
         self.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }

@@ -44,6 +44,19 @@ fn own_connections_follow_the_mode_unless_told() {
 }
 
 #[test]
+fn switches_are_true_or_false() {
+    let check = |key: &str, value: &str, expected: bool| {
+        assert_eq!(settings(&[(key, value)]).check_switches().is_ok(), expected, "{key}={value}");
+    };
+    check("tls.enable", "", true);
+    check("tls.enable", "True", true);
+    check("tls.enable", "false", true);
+    check("tls.enable", "maybe", false);
+    check("tls.server.authClient", "1", false);
+    check("tls.test.mode.enable", "yes", false);
+}
+
+#[test]
 fn client_auth_is_read() {
     let check = |value: &str, expected: Option<ClientAuth>| {
         let settings = settings(&[("tls.server.need.client.auth", value)]);

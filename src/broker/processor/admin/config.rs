@@ -1,10 +1,11 @@
 //! Settings read and changed while the broker runs (25, 26). Java: `AdminBrokerProcessor`, `Configuration`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::broker::Broker;
 use crate::broker::live::UpdateError;
-use crate::config::{Entry, Origin};
+use crate::config::{Changes, Entry, Origin};
 use crate::protocol::header::NoHeader;
 use crate::protocol::header::admin::{GetBrokerConfigResponseHeader, RegisterFilterServerRequestHeader};
 use crate::protocol::response_code::ResponseCode;
@@ -20,7 +21,7 @@ pub fn update_broker_config(broker: &Arc<Broker>, request: Request<NoHeader>) ->
         .map(|entry| Entry::new(&entry.key, &entry.value, Origin::Request))
         .collect();
     let remote = request.peer.remote();
-    let changed = broker.live.update(&entries, broker.now_ms()).map_err(|error| {
+    let changes = broker.live.update(&entries, broker.now_ms()).map_err(|error| {
         tracing::warn!(%remote, %error, "change of settings refused");
         let code = match error {
             UpdateError::Fixed(_) => ResponseCode::NoPermission,
@@ -28,9 +29,19 @@ pub fn update_broker_config(broker: &Arc<Broker>, request: Request<NoHeader>) ->
         };
         Fault::new(code, error.to_string())
     })?;
-    tracing::info!(%remote, ?changed, "settings changed");
-    broker.settings_changed(&changed);
-    Ok(Response::ok())
+    tracing::info!(%remote, changed = ?changes.keys, "settings changed");
+    broker.settings_changed(&changes.keys);
+    Ok(changed(changes, remote))
+}
+
+/// Says in the log what is odd about a change, and in the reply what becomes of it at the next start.
+fn changed(changes: Changes, remote: SocketAddr) -> Response {
+    for warning in changes.warnings {
+        tracing::warn!(%remote, "{warning}");
+    }
+    let Some(remark) = changes.remark else { return Response::ok() };
+    tracing::warn!(%remote, "{remark}");
+    Response::of(ResponseCode::Success, remark)
 }
 
 /// Code 26.
