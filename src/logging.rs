@@ -73,8 +73,9 @@ pub struct LogOptions {
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// As 4.3.0's.
+    /// As 4.3.0's. An empty name is it, too: files of variables have such values.
     #[default]
+    #[value(alias = "")]
     Text,
     /// One JSON object a line.
     Json,

@@ -102,12 +102,26 @@ pub async fn start(mut configs: Configs) -> Result<Running, StartError> {
         })
     };
     let (tls, tables) = loading.await??;
-    let store = Arc::clone(&tables.store);
-    match listen(configs, tls, tables, notes, clock).await {
-        Ok(running) => Ok(Running { choice, ..running }),
-        Err(error) => {
-            let _ = tokio::task::spawn_blocking(move || store.shutdown()).await;
-            Err(error)
+    let opened = Opened(Some(Arc::clone(&tables.store)));
+    let running = listen(configs, tls, tables, notes, clock).await?;
+    opened.keep();
+    Ok(Running { choice, ..running })
+}
+
+/// A store that is open while its broker is not yet started: closed where that fails, or is waited for no longer.
+struct Opened(Option<Arc<MessageStore>>);
+
+impl Opened {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Opened {
+    /// Blocks, for as long as the disk takes for what has come meanwhile.
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.take().map(|store| store.shutdown()) {
+            tracing::error!(%error, "store not closed cleanly");
         }
     }
 }
@@ -613,6 +627,20 @@ impl Running {
     /// The port that clients use for sends.
     pub fn vip_addr(&self) -> SocketAddr {
         self.vip_addr
+    }
+
+    /// How it is, in a few words.
+    pub fn state(&self) -> String {
+        let store = &self.broker.store;
+        let connections: usize = self.servers.iter().map(Server::connections).sum();
+        let (end, flushed) = (store.max_commit_log_offset(), store.flushed_offset());
+        format!(
+            "broker {} with {connections} connections, commit log up to {end}, {} bytes of it not on the disk, {} not in \
+             queues and index yet",
+            self.broker.config.broker_name,
+            (end - flushed).max(0),
+            store.dispatch_behind_bytes()
+        )
     }
 
     /// Leaves the name servers, ends the connections, and writes out everything: what was acknowledged is on

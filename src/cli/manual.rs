@@ -67,6 +67,16 @@ impl Program {
     }
 }
 
+/// What is said of arguments that are not understood, or as help, under the name of the script that was typed.
+pub fn as_script(error: clap::Error) -> clap::Error {
+    let Ok(script) = std::env::var("ROCKETMQ_SCRIPT") else { return error };
+    let known = [Program::Mqbroker, Program::Mqnamesrv].into_iter().find(|known| known.name() == script);
+    let Some(program) = known else { return error };
+    // The subcommand is not the operator's word.
+    let words = [program.name().into()].into_iter().chain(std::env::args_os().skip(2));
+    program.command().try_get_matches_from(words).err().unwrap_or(error)
+}
+
 /// Prints the script.
 pub fn completions(args: &CompletionsArgs) -> ExitCode {
     let mut command = args.program.command();
