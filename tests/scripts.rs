@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod common;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -249,6 +251,48 @@ fn what_is_not_here_says_what_to_use() {
     for script in ["cachedog.sh", "cleancache.sh", "cleancache.v1.sh", "setcache.sh"] {
         check(script, &["1", "2"], "page cache");
     }
+}
+
+/// What the image's health check says of a port, with the program itself.
+fn health(home: &Home, port: u16, env: &[(&str, &str)]) -> (bool, String) {
+    let addr = format!("127.0.0.1:{port}");
+    let path = format!("{}:{}", home.path("bin").display(), std::env::var("PATH").unwrap());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/docker/health");
+    let env = [&[("ROCKETMQ_HEALTH_ADDR", addr.as_str()), ("PATH", &path)], env].concat();
+    let output = command(Path::new("/"), script, &[], &env).output().unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_container_is_healthy_while_its_server_answers_whatever_it_says() {
+    let home = Home::new();
+    symlink(env!("CARGO_BIN_EXE_rocketmq"), home.path("bin/rocketmq")).unwrap();
+    let dir = home.dir.path();
+    let (mut names, names_port, _) =
+        common::start_server(dir, |port| vec!["namesrv".to_owned(), format!("listenPort={port}")]);
+    let accounts = dir.join("plain_acl.yml");
+    fs::write(&accounts, "accounts:\n- accessKey: rocketmq\n  secretKey: 12345678\n  admin: true\n").unwrap();
+    let (mut broker, broker_port, _) = common::start_server(dir, |port| {
+        let accounts = format!("plainAclFile={}", accounts.display());
+        let more =
+            ["aclEnable=true".to_owned(), accounts, "-n".to_owned(), format!("127.0.0.1:{names_port}")];
+        [common::broker_args(dir, port), more.to_vec()].concat()
+    });
+    assert_eq!(health(&home, broker_port, &[]), (true, String::new()));
+    broker.kill();
+    // The name server knows a broker that is not to be reached, and that is no matter of its own health.
+    assert!(health(&home, names_port, &[]).0);
+    let (is_healthy, said) = health(&home, broker_port, &[]);
+    assert!(!is_healthy && said.contains("Connection refused"), "{said}");
+    names.stop();
+
+    let (_names, port, _) = common::start_server(dir, |port| {
+        let words = ["namesrv", "-Dtls.server.mode=enforcing", "-Dtls.test.mode.enable=true"];
+        words.map(str::to_owned).into_iter().chain([format!("listenPort={port}")]).collect()
+    });
+    assert!(!health(&home, port, &[]).0);
+    let env = [("ROCKETMQ_TLS_SERVER_MODE", "enforcing")];
+    assert!(health(&home, port, &env).0);
 }
 
 /// Those of 4.3.0 but for Windows' (`*.cmd`, and `runbroker`, which is one) and the launcher's `*.xml`.
