@@ -73,7 +73,8 @@ pub struct LogOptions {
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// As 4.3.0's. An empty name is it, too: files of variables have such values.
+    /// As 4.3.0's.
+    // Files of variables have empty values, and mean the default.
     #[default]
     #[value(alias = "")]
     Text,
