@@ -14,6 +14,9 @@ use std::process::Command as Process;
 use std::time::Duration;
 
 use common::{Program, broker_args, free_port, start_server};
+use rocketmq::protocol::header::send::SendMessageRequestHeaderV2;
+use rocketmq::protocol::request_code::RequestCode;
+use rocketmq::remoting::Command;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -104,15 +107,28 @@ fn a_start_that_hangs_ends_when_it_is_asked_to() {
     // It is connected to, and says nothing.
     let names = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = names.local_addr().unwrap().to_string();
-    let mut args = broker_args(home.path(), free_port());
+    let port = free_port();
+    let mut args = broker_args(home.path(), port);
     args.extend(["-n".to_owned(), addr]);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let mut broker = Program::start(home.path(), &args);
     let _held = names.accept().unwrap();
+    // It is listened to by then, and what it answers for is kept.
+    let header = SendMessageRequestHeaderV2 {
+        producer_group: "g",
+        topic: "Early",
+        default_topic: "TBW102",
+        default_topic_queue_nums: 1,
+        ..SendMessageRequestHeaderV2::default()
+    };
+    let request = Command::request(RequestCode::SendMessageV2, &header).with_body("x");
+    assert_eq!(common::call(&mut common::connect(port), request).code, 0);
     let outcome = broker.stop();
     assert_eq!((outcome.code, outcome.err.len()), (Some(143), 0), "{outcome:?}");
     assert_eq!(outcome.out, ["SIGTERM before the start was over: ended"]);
     assert!(was_closed(home.path()), "the store was open by then");
+    let topics = std::fs::read_to_string(home.path().join("store/config/topics.json")).unwrap();
+    assert!(topics.contains("\"Early\""), "{topics}");
 }
 
 /// A socket of a supervisor, and what it hears.
