@@ -5,11 +5,14 @@
 
 mod common;
 
+use std::process::Command as Process;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use rocketmq::protocol::request_code::RequestCode;
 use sha1::Sha1;
+use tempfile::TempDir;
 
 use self::common::broker::{Client, Fixture};
 use self::common::until;
@@ -44,10 +47,8 @@ fn call(
     client.outcome(code, &fields, "body")
 }
 
-#[test]
-fn accounts_say_who_may_do_what() {
-    const PRODUCER: Option<(&str, &str)> = Some(("producer", "of-the-producer"));
-    const OPERATOR: Option<(&str, &str)> = Some(("operator", "of-the-operator"));
+/// A broker that asks for them, and the folder with their file.
+fn fixture() -> (Fixture, TempDir) {
     let accounts = tempfile::tempdir().unwrap();
     let file = accounts.path().join("plain_acl.yml");
     std::fs::write(&file, ACCOUNTS).unwrap();
@@ -56,6 +57,43 @@ fn accounts_say_who_may_do_what() {
         configs.broker.acl_enable = true;
         configs.broker.plain_acl_file = path.clone();
     });
+    (fixture, accounts)
+}
+
+#[test]
+fn mqadmin_signs_with_the_account_of_tools_yml() {
+    let (fixture, home) = fixture();
+    let broker = fixture.running().addr().to_string();
+    let file = home.path().join("conf/tools.yml");
+    std::fs::create_dir(home.path().join("conf")).unwrap();
+    let check = |account: &str, expected: &str| {
+        std::fs::write(&file, account).unwrap();
+        let output = Process::new(env!("CARGO_BIN_EXE_rocketmq"))
+            .args(["admin", "updateTopic", "-b", &broker, "-t", "T"])
+            .env_clear()
+            .env("HOME", home.path())
+            .env("ROCKETMQ_HOME", home.path())
+            .output()
+            .unwrap();
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(told.contains(expected), "{account}: {told}");
+    };
+    check("", "CODE: 16  DESC: No accessKey is configured");
+    check("accessKey: operator", "conf/tools.yml: accessKey and secretKey are needed, both");
+    let producer = "accessKey: producer\nsecretKey: of-the-producer\n";
+    check(producer, "DESC: Need admin permission for request code=17, but accessKey=producer is not");
+    check("accessKey: operator\nsecretKey: guessed\n", "DESC: Check signature failed for accessKey=operator");
+    assert!(fixture.running().broker().topics.get("T").is_none());
+    check("accessKey: operator\nsecretKey: of-the-operator\n", "create topic to ");
+    assert!(fixture.running().broker().topics.get("T").is_some());
+}
+
+#[test]
+fn accounts_say_who_may_do_what() {
+    const PRODUCER: Option<(&str, &str)> = Some(("producer", "of-the-producer"));
+    const OPERATOR: Option<(&str, &str)> = Some(("operator", "of-the-operator"));
+    let (fixture, accounts) = fixture();
+    let file = accounts.path().join("plain_acl.yml");
     let mut client = fixture.connect();
     let topic = [
         ("topic", "T"),

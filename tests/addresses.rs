@@ -6,6 +6,7 @@
 
 mod common;
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command as Process, Stdio};
@@ -14,17 +15,22 @@ use common::until;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+/// /sys tells of the network that it was mounted in.
+const OWN_SYS: &str = "mount -t sysfs sysfs /sys";
+
 /// How a namespace is made: as a user of its own, or as root.
 fn unshare() -> Option<&'static str> {
     let works = |option: &&str| {
         let mut probe = Process::new("unshare");
-        probe.args([*option, "ip", "link", "add", "name", "a", "type", "veth", "peer", "name", "b"]);
+        let script = format!("{OWN_SYS} && ip link add name a type veth peer name b");
+        probe.args([*option, "sh", "-c", &script]);
         probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|it| it.success())
     };
-    let found = ["-rn", "-n"].into_iter().find(|option| works(option));
+    let found = ["-rnm", "-nm"].into_iter().find(|option| works(option));
     if found.is_none() {
         eprintln!(
-            "SKIPPED: no network namespaces here (`unshare -rn ip link add … type veth` fails): nothing was tested"
+            "SKIPPED: no network namespaces here (`unshare -rnm sh -c '{OWN_SYS} && ip link add … type veth'` fails): \
+             nothing was tested"
         );
     }
     found
@@ -42,14 +48,16 @@ impl Machine {
         let option = unshare()?;
         let home = tempfile::tempdir().unwrap();
         let program = env!("CARGO_BIN_EXE_rocketmq");
-        let script =
-            format!("set -e\nip link set lo up\n{network}\nexec {program} broker brokerName=b {arguments}");
+        let script = format!(
+            "set -e\n{OWN_SYS}\nip link set lo up\n{network}\nexec {program} broker brokerName=b {arguments}"
+        );
         let mut child = Process::new("unshare")
             .args([option, "sh", "-c", &script])
             .env("HOME", home.path())
             .env_remove("NAMESRV_ADDR")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(File::create(home.path().join("err")).unwrap())
             .spawn()
             .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -58,6 +66,11 @@ impl Machine {
 
     fn line(&mut self) -> String {
         self.out.next().expect("the broker does not start").unwrap()
+    }
+
+    /// What it has said on standard error.
+    fn err(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("err")).unwrap()
     }
 
     fn log(&self) -> String {
@@ -81,9 +94,17 @@ fn interface(name: &str, addr: &str) -> String {
     )
 }
 
+/// A bridge with one port, as of a container.
+fn bridge(name: &str, addr: &str) -> String {
+    format!(
+        "ip link add name {name} type bridge\nip addr add {addr} dev {name}\nip link set {name} up\n\
+         ip link add name {name}c type veth peer name {name}p\nip link set {name}p up\n\
+         ip link set {name}c master {name}\nip link set {name}c up\n"
+    )
+}
+
 fn docker0() -> String {
-    "ip link add name docker0 type bridge\nip addr add 172.17.0.1/16 dev docker0\nip link set docker0 up\n"
-        .to_owned()
+    bridge("docker0", "172.17.0.1/16")
 }
 
 fn check(network: &str, arguments: &str, addr: &str, text: &str) {
@@ -122,6 +143,65 @@ fn a_container_bridge_is_passed_over() {
 }
 
 #[test]
+fn a_tunnel_that_takes_all_traffic_is_passed_over() {
+    // OpenVPN's def1: two halves of all addresses, and the default route stays. What the interface is counts, not its name.
+    check(
+        &(bridge("office", "10.8.0.2/24")
+            + &interface("eth0", "10.1.0.2/24")
+            + "ip route add default via 10.1.0.1\nip route add 0.0.0.0/1 via 10.8.0.1\n\
+               ip route add 128.0.0.0/1 via 10.8.0.1"),
+        "",
+        "10.1.0.2",
+        "its interface carries the default route). There are also 10.8.0.2 (office).",
+    );
+}
+
+#[test]
+fn a_tunnel_with_the_default_route_is_passed_over() {
+    check(
+        &(interface("wg0", "10.8.0.2/24")
+            + &interface("eth0", "10.1.0.2/24")
+            + "ip route add default dev wg0"),
+        "",
+        "10.1.0.2",
+        "the default route is that of wg0, a bridge or tunnel, and this is the first interface that is no bridge or \
+         tunnel). There are also 10.8.0.2 (wg0).",
+    );
+}
+
+#[test]
+fn a_bridge_with_the_default_route_and_nothing_beside_it_is_taken() {
+    check(
+        &(docker0() + &bridge("br0", "10.1.0.2/24") + "ip route add default via 10.1.0.1"),
+        "",
+        "10.1.0.2",
+        "its interface carries the default route). There are also 172.17.0.1 (docker0).",
+    );
+}
+
+#[test]
+fn a_name_server_in_a_container_does_not_decide() {
+    check(
+        &(docker0() + &interface("eth0", "10.1.0.2/24")),
+        "namesrvAddr='172.17.0.2:9876' registerBrokerTimeoutMills=100 connectTimeoutMillis=100",
+        "10.1.0.2",
+        "there is no default route, and this is the first interface that is no bridge or tunnel). There are also \
+         172.17.0.1 (docker0).",
+    );
+}
+
+#[test]
+fn an_interface_that_is_down_is_passed_over() {
+    check(
+        &(interface("eth0", "10.1.0.2/24") + "ip link set eth0 down\n" + &interface("eth1", "10.2.0.2/24")),
+        "",
+        "10.2.0.2",
+        "there is no default route, and this is the first interface that is no bridge or tunnel). There are also 10.1.0.2 \
+         (eth0, down).",
+    );
+}
+
+#[test]
 fn without_a_default_route_the_name_server_decides() {
     check(
         &(interface("eth0", "10.1.0.2/24") + &interface("eth1", "10.2.0.2/24")),
@@ -137,7 +217,7 @@ fn only_a_bridge_is_better_than_nothing() {
         &docker0(),
         "",
         "172.17.0.1",
-        "there is no default route and no interface but bridges and tunnels).",
+        "there is no default route and no interface is up but bridges and tunnels).",
     );
 }
 
@@ -192,6 +272,12 @@ fn an_address_that_cannot_be_connected_to_is_warned_of() {
         let is_told = |line: &str| line.contains(&text) && line.contains(&format!("192.0.2.1:{port}"));
         until("the warning", || machine.log().lines().any(is_told));
     }
+    // And at the console, once for all.
+    until("the line", || machine.err().contains('\n'));
+    let expected = "WARNING: clients and slaves are sent to 192.0.2.1:10911, 192.0.2.1:10909, 192.0.2.1:10912, and this \
+                    broker cannot connect there itself (Network is unreachable (os error 101)): see brokerIP1, brokerIP2 \
+                    and the firewall; behind an address translation this may be right\n";
+    assert_eq!(machine.err(), expected);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use rocketmq::protocol::request_code::RequestCode;
 use serde_json::{Value, json};
 
 use self::common::admin::{DONE, FAILED, Server, USAGE};
-use self::common::broker::Client;
+use self::common::broker::{Client, NameServer};
 use self::common::{Program, broker_args, free_port, run, start_server, until};
 
 const CLUSTER: &str = "DefaultCluster";
@@ -70,6 +70,26 @@ fn a_topic_that_nobody_may_use_is_warned_of() {
     let outcome = server.run(&["updateTopic", "-t", "T", "-b", &server.broker, "-p", "0"]);
     let warning = "WARN: perm 0: nobody can send to T or consume it any more";
     assert_eq!((outcome.code, outcome.err), (DONE, vec![warning.to_owned()]));
+}
+
+#[test]
+fn who_sends_to_a_topic_that_takes_nothing_hears_why() {
+    let server = Server::with_topic("1");
+    server.lines(&["updateTopicPerm", "-t", "T", "-c", CLUSTER, "-p", "4"]);
+    let send = |namesrv: &str, expected: &[&str]| {
+        let home = tempfile::tempdir().unwrap();
+        let outcome =
+            run(home.path(), &["example", "quickstart-producer", "-n", namesrv, "-t", "T", "-c", "1"]);
+        assert_eq!(outcome.code, FAILED);
+        for text in expected {
+            assert!(outcome.err.iter().any(|line| line.starts_with(text)), "{outcome:?}");
+        }
+    };
+    // The broker would make it anew by its template; it is not asked to, as Java's producers do not.
+    let unwritable = "No route info of this topic, T: it is there, but none of its brokers is a master that lets it be written";
+    send(&server.namesrv, &[unwritable]);
+    let remark = "No route info of this topic, T: No topic route info in name server for the topic: T";
+    send(&NameServer::new().addr(), &[remark, "(no broker is registered with this name server"]);
 }
 
 #[test]
@@ -398,7 +418,15 @@ fn what_is_mistyped_is_told() {
         let outcome = run(home.path(), &[&["admin", command, "-n", "127.0.0.1:1"], more].concat());
         let usage = format!("usage: mqadmin {command} ");
         assert_eq!((outcome.code, outcome.out[0].starts_with(&usage)), (USAGE, true), "{outcome:?}");
+        assert_eq!(outcome.err, ["ERROR: one of -b and -c is needed"], "{command}");
     }
+    let check = |arguments: &[&str], addr: &str| {
+        let expected = format!("ERROR: connect to {addr} failed: HOST:PORT is wanted, as in localhost:9876");
+        assert_eq!(run(home.path(), &[&["admin"], arguments].concat()).err, [expected]);
+    };
+    check(&["topicList", "-n", "localhost"], "localhost");
+    check(&["brokerStatus", "-b", "nohost"], "nohost");
+    check(&["brokerStatus", "-b", "host:port"], "host:port");
 }
 
 #[test]

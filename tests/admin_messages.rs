@@ -160,12 +160,16 @@ fn offsets_are_cloned_and_reset() {
     let found = reset("-1", "false");
     assert_eq!((&found[0]["timestampOffset"], &found[0]["rollbackOffset"]), (&json!(5), &json!(3)));
     assert_eq!(of_copy(), [Some(3), Some(4)]);
+    let rehearsed = server.values(&["resetOffsetByTime", "-g", "Copy", "-t", "T", "-s", "-1", "--dry-run"]);
+    assert_eq!(rehearsed[1]["rollbackOffset"], 5);
+    assert_eq!(of_copy(), [Some(3), Some(4)]);
     assert_eq!(reset("-1", "true")[1]["rollbackOffset"], 5);
     assert_eq!(of_copy(), [Some(5), Some(5)]);
     assert_eq!(reset("2020-01-01#00:00:00:000", "true").len(), 2);
     assert_eq!(of_copy(), [Some(0), Some(0)]);
     let outcome = server.run(&["resetOffsetByTime", "-g", "Copy", "-t", "T", "-s", "yesterday"]);
-    let expected = "ERROR: -s yesterday: neither now, milliseconds nor yyyy-MM-dd#HH:mm:ss:SSS";
+    let expected =
+        "ERROR: -s yesterday: neither now, milliseconds since 1970 as a number, nor yyyy-MM-dd#HH:mm:ss:SSS";
     assert_eq!((outcome.code, outcome.err), (USAGE, vec![expected.to_owned()]));
 
     // A member is told.

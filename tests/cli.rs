@@ -235,12 +235,51 @@ fn a_port_in_use_is_named() {
     let standalone = vec!["standalone".to_owned(), format!("--port={port}")];
     check(standalone, &format!("listenPort {port} {in_use}"));
     drop(upper);
-    let vip = format!("the VIP port listenPort - 2 = {vip_port} {in_use}");
+    let vip = format!(
+        "the VIP port listenPort - 2 = {vip_port} {in_use} (os error 98). Another program has it: see `ss -ltnp`, or set \
+         another listenPort"
+    );
     check(broker_args(home.path(), port), &vip);
     // And what did not start keeps nobody out.
     drop(lower);
     let (mut broker, ..) = start_server(home.path(), |port| broker_args(home.path(), port));
     assert_eq!(broker.stop().code, Some(0));
+}
+
+#[test]
+fn a_full_disk_is_told_of_at_the_start() {
+    let home = home();
+    // No disk is emptier than this.
+    let full =
+        |port| [broker_args(home.path(), port), vec!["diskSpaceWarningLevelRatio=-1".to_owned()]].concat();
+    let (mut broker, ..) = start_server(home.path(), full);
+    let outcome = broker.stop();
+    let is_told = |line: &String| {
+        line.starts_with("WARNING: the disk of ")
+            && line.ends_with(
+                " % full: no messages are taken until there is space; the limit is diskSpaceWarningLevelRatio=-1",
+            )
+    };
+    assert_eq!(
+        (outcome.code, outcome.err.iter().filter(|it| is_told(it)).count()),
+        (Some(0), 1),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_with_a_remedy() {
+    let home = home();
+    let folder = home.path().join("store/config");
+    std::fs::create_dir_all(folder.join("topics.json")).unwrap();
+    let args = broker_args(home.path(), common::free_port());
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let expected = format!(
+        "cannot read or write {}/topics.json: Is a directory (os error 21). There is a folder in the file's place: move it \
+         away",
+        folder.display()
+    );
+    assert_eq!(refusal(FAILED, run(home.path(), &args)), expected);
 }
 
 #[test]

@@ -197,7 +197,7 @@ const ENVIRONMENT: &str = "
 | variable | read by | what it does |
 |---|---|---|
 | `NAMESRV_ADDR` | broker, tools | `namesrvAddr`; for tools what `-n` says |
-| `ROCKETMQ_HOME` | servers, scripts | `rocketmqHome`: where `conf/plain_acl.yml` is; the scripts set it |
+| `ROCKETMQ_HOME` | servers, `admin`, `doctor`, scripts | `rocketmqHome`: where `conf/plain_acl.yml` is, and `conf/tools.yml`; the scripts set it |
 | `ROCKETMQ_LOG` | servers | level of the log: error, warn, info (default), debug, trace, or `info,rocketmq::store=debug` |
 | `ROCKETMQ_LOG_DIR` | servers | folder of the log files; default `~/logs/rocketmqlogs` |
 | `ROCKETMQ_LOG_FORMAT` | servers | what a line of the log files looks like: text (default) or json, in any case; also `--log-format` |

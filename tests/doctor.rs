@@ -8,10 +8,11 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command as Process;
 
 use common::admin::Server;
 use common::broker::{Client, NameServer};
-use common::{Outcome, free_port, run};
+use common::{Outcome, broker_args, free_port, run, start_server, until};
 use rocketmq::protocol::request_code::RequestCode;
 use serde_json::{Value, json};
 
@@ -129,6 +130,28 @@ fn no_name_server() {
     assert_eq!(advice, "start it; if it runs, it is at another address or port than this");
     let outcome = run(home.path(), &["doctor", "-n", ";"]);
     assert_eq!((outcome.code, outcome.err.len()), (Some(1), 1), "{outcome:?}");
+}
+
+#[test]
+fn what_is_no_address_and_what_is_no_topic() {
+    let home = tempfile::tempdir().unwrap();
+    let found = Found::by(home.path(), "127.0.0.1", &[]);
+    assert_eq!(found.complaint("name server").2, "write HOST:PORT, as in 192.168.0.1:9876");
+    let check = |topic: &str, reason: &str| {
+        let outcome = run(home.path(), &["doctor", "-n", "127.0.0.1:1", "-t", topic]);
+        let expected = format!("ERROR: -t '{topic}' is no topic's name: {reason}");
+        assert_eq!((outcome.code, outcome.out.len(), &outcome.err), (Some(1), 0, &vec![expected]));
+    };
+    check("bad topic/..", "the name contains illegal characters, allowing only ^[%|a-zA-Z0-9_-]+$");
+    check("", "the name is empty");
+}
+
+#[test]
+fn a_brokers_address_instead_of_the_name_servers() {
+    let server = Server::start();
+    let found = Found::by(server.home.path(), &server.broker, &[]);
+    assert_eq!(found.code, Some(1));
+    assert_eq!(found.complaint("name server").1, "this is a broker, and no name server");
 }
 
 #[test]
@@ -281,6 +304,97 @@ fn a_topic_that_is_missing() {
     let command =
         format!("`mqadmin updateTopic -n {} -c DefaultCluster -t Nowhere` creates it", server.namesrv);
     assert!(advice.starts_with(&command), "{advice}");
+}
+
+#[test]
+fn a_topic_that_perhaps_comes_with_a_send() {
+    let home = tempfile::tempdir().unwrap();
+    let namesrv = NameServer::new();
+    let addr = format!("127.0.0.1:{}", free_port());
+    let _broker = register(&namesrv.addr(), "broker-x", "0", &addr, &[]);
+    let found = Found::by(home.path(), &namesrv.addr(), &["-t", "Nowhere"]);
+    let expected = "does not exist: clients get `No route info`; whether a send creates it is not known, as broker-x does not \
+                    tell its settings";
+    assert_eq!(found.complaint("topic").1, expected);
+}
+
+#[test]
+fn a_broker_that_takes_no_messages() {
+    let server = Server::with_topic("4");
+    server.lines(&["updateBrokerConfig", "-b", &server.broker, "-k", "brokerPermission", "-v", "4"]);
+    let allow = format!("mqadmin updateBrokerConfig -b {} -k brokerPermission -v 6", server.broker);
+    let found = Found::by(server.home.path(), &server.namesrv, &["-t", "Nowhere"]);
+    assert_eq!(found.code, Some(1));
+    let expected = (
+        "problem",
+        "brokerPermission=4: all sends to it are refused, whatever a topic allows",
+        &*format!("`{allow}` allows all"),
+    );
+    assert_eq!(found.complaint("broker"), expected);
+    let text = found.complaint("topic").1;
+    assert!(
+        text.contains("no broker creates topics by itself (brokerPermission lets nothing be sent)"),
+        "{text}"
+    );
+    // The broker registers by itself a little later.
+    let look = || Found::by(server.home.path(), &server.namesrv, &["-t", "T"]);
+    let expected = format!("brokerPermission of its brokers takes it away: `{allow}` allows all");
+    until("the name server to know", || look().checks().last().unwrap()["advice"] == expected);
+    // What it advises is what helps.
+    server.lines(&allow.split(' ').skip(1).collect::<Vec<_>>());
+    until("the name server to know", || (look().code, &look().report["problems"]) == (Some(0), &json!(0)));
+}
+
+#[test]
+fn a_broker_that_asks_for_accounts() {
+    let home = tempfile::tempdir().unwrap();
+    let accounts = home.path().join("plain_acl.yml");
+    let sample = "accounts:\n- accessKey: operator\n  secretKey: of-the-operator\n  admin: true\n";
+    std::fs::write(&accounts, sample).unwrap();
+    let namesrv = NameServer::new();
+    let (_broker, port, _) = start_server(home.path(), |port| {
+        let more = ["aclEnable=true".to_owned(), format!("plainAclFile={}", accounts.display())];
+        [broker_args(home.path(), port), more.into(), vec!["-n".to_owned(), namesrv.addr()]].concat()
+    });
+    let run = |arguments: &[&str]| {
+        let mut program = Process::new(env!("CARGO_BIN_EXE_rocketmq"));
+        program.args(arguments).env_clear().env("HOME", home.path()).env("ROCKETMQ_HOME", home.path());
+        let output = program.output().unwrap();
+        let lines = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect();
+        Outcome { code: output.status.code(), out: lines(output.stdout), err: lines(output.stderr) }
+    };
+    let doctor = || Found::of(&run(&["doctor", "--json", "-n", &namesrv.addr(), "-t", "Nowhere"]));
+    let found = doctor();
+    let (status, text, advice) = found.complaint("broker");
+    assert_eq!(status, "warning");
+    assert!(text.starts_with("answers, and does not tell about itself: "), "{text}");
+    assert!(advice.contains("conf/tools.yml") && advice.contains("globalWhiteRemoteAddresses"), "{advice}");
+    assert!(found.complaint("topic").1.contains("is not known"), "{}", found.report);
+    // What it advises is what helps, mqadmin as well.
+    let broker = format!("127.0.0.1:{port}");
+    let create = || run(&["admin", "updateTopic", "-n", &namesrv.addr(), "-b", &broker, "-t", "T"]);
+    assert_eq!(create().code, Some(1));
+    std::fs::create_dir(home.path().join("conf")).unwrap();
+    std::fs::write(home.path().join("conf/tools.yml"), "accessKey: operator\nsecretKey: of-the-operator\n")
+        .unwrap();
+    let found = doctor();
+    assert!(found.statuses().contains(&("clock", "ok")), "{}", found.report);
+    assert!(found.complaint("topic").1.contains("broker-a creates topics on a send"), "{}", found.report);
+    assert_eq!((create().code, create().err), (Some(0), Vec::new()));
+}
+
+#[test]
+fn a_store_that_was_deleted_under_its_broker() {
+    let server = Server::with_topic("4");
+    server.send("m", &[]);
+    std::fs::remove_dir_all(server.home.path().join("data")).unwrap();
+    let found = Found::by(server.home.path(), &server.namesrv, &[]);
+    assert_eq!(found.code, Some(1));
+    let is_told = |check: &&Value| check["area"] == "folder" && check["status"] == "problem";
+    let told: Vec<&Value> = found.checks().iter().filter(is_told).collect();
+    assert_eq!(told.len(), 2, "{}", found.report);
+    let text = told[0]["text"].as_str().unwrap();
+    assert!(text.contains("has been deleted, and a program still writes to files"), "{text}");
 }
 
 #[test]

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocketmq::http::metrics::Exposition;
-use rocketmq::http::overview::Overview;
+use rocketmq::http::overview::{Overview, View};
 use rocketmq::http::{Limits, Place, Server, Watched};
 use rocketmq::namesrv;
 use rocketmq::protocol::request_code::RequestCode;
 use rocketmq::remoting::Command;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::common::broker::{Client, Fixture, NameServer};
 use self::common::{free_port, until};
@@ -348,6 +348,44 @@ fn a_name_server_is_watched_too() {
     runtime.block_on(running.stop());
 }
 
+/// Who hangs before its first commit is the one that an operator looks for.
+#[test]
+fn groups_without_offsets_and_rows_by_name_are_shown() {
+    let names = NameServer::new();
+    let fixture = watched_by(&names.addr());
+    let addr = addr(&fixture);
+    let mut client = fixture.connect();
+    client.create_topic("Orders", "2");
+    client.create_topic("Other", "1");
+    assert_eq!(send(&mut client, "Orders", 0, "x"), 0);
+    client.heart_beat("c", "workers", &["Orders", "Nowhere"]);
+    let overview = |query: &str| -> Value {
+        let (status, _, body) = get(addr, &format!("/api/overview.json{query}"));
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    until("the message is in its queue", || overview("")["groups"][0]["lag"] == 1);
+    let all = overview("");
+    let (group, topic) = (&all["groups"][0], &all["topics"][0]);
+    assert_eq!(
+        (&group["name"], &group["topic"], &group["online"]),
+        (&json!("workers"), &json!("Orders"), &json!(1))
+    );
+    assert_eq!(
+        (&all["groupsInAll"], &all["pairsInAll"], &all["topicsInAll"]),
+        (&json!(1), &json!(1), &json!(2))
+    );
+    assert_eq!(topic["name"], "Orders");
+    let given = metrics(addr);
+    assert_eq!(value(&given, "rocketmq_group_diff", &["group=\"workers\"", "topic=\"Orders\""]), Some(1.0));
+    let found = overview("?find=oTh");
+    assert_eq!((&found["topicsInAll"], &found["topics"][0]["name"]), (&json!(1), &json!("Other")));
+    assert_eq!(found["groups"], json!([]));
+    let system = overview("?find=%25retry%25&system=1");
+    assert_eq!(system["topics"][0]["name"], "%RETRY%workers");
+    assert_eq!(overview("?find=%25retry%25")["topicsInAll"], 0);
+}
+
 /// Something to watch that is not there.
 struct Nothing;
 
@@ -360,7 +398,7 @@ impl Watched for Nothing {
         to.gauge("rocketmq_nothing", "Nothing", 0);
     }
 
-    fn overview(&self) -> Overview {
+    fn overview(&self, _: &View) -> Overview {
         panic!("there is nothing to see");
     }
 }
@@ -427,4 +465,20 @@ fn slow_peers_and_many_peers_cost_only_themselves() {
     }
     assert!(began.elapsed() >= Duration::from_millis(100), "it was not waited for");
     until("there is room again", || raw(addr, "GET /healthz HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn one_address_cannot_keep_others_out() {
+    let (_runtime, server) = serve(Limits { connections_per_addr: 2, ..Limits::default() });
+    let addr = server.addr();
+    let _held = [connect(addr), connect(addr)];
+    assert_eq!(rest(connect(addr)), "");
+    // Of the same machine, but another address.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&"127.0.0.2:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.connect(&addr.into()).unwrap();
+    let mut other = TcpStream::from(socket);
+    other.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    other.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
+    assert!(rest(other).starts_with("HTTP/1.1 200 "));
 }

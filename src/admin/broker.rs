@@ -16,7 +16,7 @@ pub async fn status(session: &mut Session) -> Result<(), Failure> {
     let (addrs, is_cluster) = match (session.value("b"), session.value("c")) {
         (Some(broker), _) => (vec![broker], false),
         (None, Some(cluster)) => (addrs_of(session, &cluster).await?, true),
-        (None, None) => return Err(Failure::Usage),
+        (None, None) => return Err(Failure::nowhere()),
     };
     let mut failures = session.failures();
     for addr in addrs {
@@ -54,7 +54,7 @@ pub async fn update_config(session: &mut Session) -> Result<(), Failure> {
     let brokers = match (session.value("b"), session.value("c")) {
         (Some(broker), _) => vec![broker],
         (None, Some(cluster)) => session.masters(&cluster).await?,
-        (None, None) => return Err(Failure::Usage),
+        (None, None) => return Err(Failure::nowhere()),
     };
     let tools = session.tools();
     let mut failures = session.failures();
@@ -92,7 +92,7 @@ pub async fn get_config(session: &mut Session) -> Result<(), Failure> {
                 }
             }
         }
-        (None, None) => return Err(Failure::Usage),
+        (None, None) => return Err(Failure::nowhere()),
     }
     failures.result()
 }

@@ -23,7 +23,7 @@ pub async fn status(session: &mut Session) -> Result<(), Failure> {
         let shown = show(session).await;
         let Some(interval_s) = interval_s else { return shown };
         match shown {
-            Err(Failure::Usage) => return Err(Failure::Usage),
+            Err(failure @ Failure::Usage(_)) => return Err(failure),
             Err(failure) => session.complain(&failure),
             Ok(()) => {}
         }
@@ -35,7 +35,7 @@ async fn show(session: &mut Session) -> Result<(), Failure> {
     let addrs = match (session.value("b"), session.value("c")) {
         (Some(broker), _) => vec![broker],
         (None, Some(cluster)) => session.masters(&cluster).await?,
-        (None, None) => return Err(Failure::Usage),
+        (None, None) => return Err(Failure::nowhere()),
     };
     let tools = session.tools();
     let mut failures = session.failures();

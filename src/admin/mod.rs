@@ -61,6 +61,8 @@ const WATCHED: [&str; 20] = [
     "queryMsgByUniqueKey",
     "queryMsgByOffset",
 ];
+/// Commands that can say what they would do.
+const REHEARSED: [&str; 1] = ["resetOffsetByTime"];
 /// The beginning of the screen, without what stood on it.
 const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
 
@@ -88,6 +90,10 @@ pub fn run(arguments: &[String]) -> ExitCode {
         }
         Ok(given) if given.watch_s.is_some() && !WATCHED.contains(&command.name) => {
             session::complain(&format!("--watch: {} does not only look, or does not end", command.name));
+            ExitCode::from(EXIT_USAGE)
+        }
+        Ok(given) if given.is_dry_run && !REHEARSED.contains(&command.name) => {
+            session::complain(&format!("--dry-run: {} cannot say what it would do", command.name));
             ExitCode::from(EXIT_USAGE)
         }
         Ok(given) => repeat(command, &given),
@@ -135,8 +141,9 @@ fn once(command: &Command, given: &Given) -> Ended {
     session.finish();
     match done {
         Ok(()) => return Ended::Well,
-        Err(Failure::Usage) => {
+        Err(failure @ Failure::Usage(_)) => {
             session::write(options::help(command.name, command.options));
+            session::complain(&failure);
             return Ended::Usage;
         }
         Err(failure @ Failure::Value(_)) => {
@@ -212,7 +219,7 @@ mod tests {
 
     #[test]
     fn every_command_can_be_asked_for_help() {
-        for name in WATCHED {
+        for name in WATCHED.into_iter().chain(REHEARSED) {
             assert!(COMMANDS.iter().any(|command| command.name == name), "{name}");
         }
         for command in COMMANDS {

@@ -21,11 +21,16 @@ pub async fn reset(session: &mut Session) -> Result<(), Failure> {
         text => parse_time(text),
     };
     let timestamp = timestamp.ok_or_else(|| {
-        Failure::Value(format!("-s {typed}: neither now, milliseconds nor yyyy-MM-dd#HH:mm:ss:SSS"))
+        Failure::Value(format!(
+            "-s {typed}: neither now, milliseconds since 1970 as a number, nor yyyy-MM-dd#HH:mm:ss:SSS"
+        ))
     })?;
     let is_force = session.value("f").is_none_or(is_true);
     let header = ResetOffsetRequestHeader { topic, group, timestamp, is_force };
     let tools = session.tools();
+    if session.is_dry_run() {
+        return reset_old(session, &tools, &header, &typed).await;
+    }
     session.confirm(&format!(
         "Reset the offsets of the group {} in the topic {} to {typed}?",
         header.group, header.topic
@@ -59,7 +64,7 @@ fn told(group_word: &str, header: &ResetOffsetRequestHeader, typed: &str) -> Str
     )
 }
 
-/// Nobody of the group is there.
+/// Nobody of the group is there, or it is only to be said where its members would be sent.
 async fn reset_old(
     session: &mut Session,
     tools: &Tools,
@@ -67,7 +72,10 @@ async fn reset_old(
     typed: &str,
 ) -> Result<(), Failure> {
     let progress = session.progress_of("queues");
-    let all = tools.reset_offset_old(header, |done, all| progress.set(done as i64, all as i64)).await?;
+    let is_dry_run = session.is_dry_run();
+    let all =
+        tools.reset_offset_old(header, is_dry_run, |done, all| progress.set(done as i64, all as i64)).await?;
+    session.out.text(if is_dry_run { "dry run, nothing is changed: " } else { "" });
     session.out.text(&told("consumerGroup", header, typed));
     session.out.text(&old_row([
         "#brokerName",

@@ -46,12 +46,14 @@ const NAMESRV: Opt =
 const JSON: &str = "--json";
 const YES: &str = "--yes";
 pub(super) const WATCH: &str = "--watch";
+const DRY_RUN: &str = "--dry-run";
 
 /// What every command takes besides, and Java's do not.
-pub const OURS: [(&str, &str); 3] = [
+pub const OURS: [(&str, &str); 4] = [
     (JSON, "one JSON value a line"),
     (YES, "do not ask"),
     (WATCH, "again every so many seconds; commands that only look"),
+    (DRY_RUN, "say what would be done; resetOffsetByTime"),
 ];
 
 /// What was given.
@@ -62,6 +64,7 @@ pub struct Given {
     pub is_help: bool,
     pub is_json: bool,
     pub is_yes: bool,
+    pub is_dry_run: bool,
     /// Seconds between two runs.
     pub watch_s: Option<u64>,
 }
@@ -89,6 +92,7 @@ pub fn parse(own: &[Opt], arguments: &[String]) -> Result<Given, String> {
         match token.as_str() {
             JSON => given.is_json = true,
             YES => given.is_yes = true,
+            DRY_RUN => given.is_dry_run = true,
             WATCH => given.watch_s = Some(seconds(&tokens.next().unwrap_or_default())?),
             text if text.starts_with("--watch=") => {
                 given.watch_s = Some(seconds(&text["--watch=".len()..])?);

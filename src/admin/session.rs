@@ -37,15 +37,20 @@ pub enum Failure {
     /// An option's value is none that it can have.
     #[error("{0}")]
     Value(String),
-    /// The options do not go together: the help is printed.
-    #[error("one of the optional options is needed")]
-    Usage,
+    /// The options do not go together: the help is printed, and this.
+    #[error("{0}")]
+    Usage(&'static str),
     /// It has been said already.
     #[error("a part of it has failed")]
     Noted,
 }
 
 impl Failure {
+    /// Neither a broker nor a cluster is named.
+    pub fn nowhere() -> Failure {
+        Failure::Usage("one of -b and -c is needed")
+    }
+
     /// With Java's own text.
     pub fn told(text: &str) -> Failure {
         Failure::Told(text.to_owned())
@@ -214,6 +219,11 @@ impl Session {
     pub fn number<T: FromStr>(&self, short: &str) -> Result<T, Failure> {
         let text = self.required(short)?;
         text.parse().map_err(|_| Failure::Value(format!("-{short} {text}: not a number that fits")))
+    }
+
+    /// Whether nothing is to be changed.
+    pub fn is_dry_run(&self) -> bool {
+        self.given.is_dry_run
     }
 
     /// Everything has been printed.

@@ -72,7 +72,7 @@ pub async fn update(session: &mut Session) -> Result<(), Failure> {
     let (brokers, is_cluster) = match (session.value("b"), session.value("c")) {
         (Some(broker), _) => (vec![broker], false),
         (None, Some(cluster)) => (session.masters(&cluster).await?, true),
-        (None, None) => return Err(Failure::Usage),
+        (None, None) => return Err(Failure::nowhere()),
     };
     let tools = session.tools();
     let mut failures = session.failures();
@@ -143,7 +143,7 @@ pub async fn delete(session: &mut Session) -> Result<(), Failure> {
             }
             Ok(())
         }
-        (None, None) => Err(Failure::Usage),
+        (None, None) => Err(Failure::nowhere()),
     }
 }
 

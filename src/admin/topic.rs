@@ -63,7 +63,7 @@ pub async fn update(session: &mut Session) -> Result<(), Failure> {
     match (session.value("b"), session.value("c")) {
         (Some(broker), _) => update_broker(session, &broker, &config).await,
         (None, Some(cluster)) => update_cluster(session, &cluster, &config).await,
-        (None, None) => Err(Failure::Usage),
+        (None, None) => Err(Failure::nowhere()),
     }
 }
 
@@ -153,7 +153,7 @@ pub async fn update_perm(session: &mut Session) -> Result<(), Failure> {
     let (addrs, is_broker) = match (session.value("b"), session.value("c")) {
         (Some(broker), _) => (vec![broker], true),
         (None, Some(cluster)) => (session.masters(&cluster).await?, false),
-        (None, None) => return Err(Failure::Usage),
+        (None, None) => return Err(Failure::nowhere()),
     };
     let mut changes: Vec<(String, i32, TopicConfig)> = Vec::new();
     for addr in addrs {
@@ -439,7 +439,7 @@ pub async fn update_order_conf(session: &mut Session) -> Result<(), Failure> {
             tools.delete_kv_config(ORDER_TOPIC_CONFIG, &topic).await?;
             (format!("delete orderConf success. topic=[{topic}]"), None)
         }
-        _ => return Err(Failure::Usage),
+        _ => return Err(Failure::Usage("-m takes put, get or delete")),
     };
     session.out.put(&text, || json!({"topic": topic, "orderConf": order_conf}));
     Ok(())

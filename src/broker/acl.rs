@@ -6,7 +6,7 @@ mod address;
 mod file;
 mod needs;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -15,17 +15,14 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
+use hmac::Mac as _;
 
 use self::address::Addresses;
 pub use self::file::LoadError;
 use self::needs::needs;
 use crate::protocol::response_code::ResponseCode;
+use crate::remoting::account::{ACCESS_KEY, SIGNATURE, mac};
 use crate::remoting::{Command, Fault};
-
-const ACCESS_KEY: &str = "AccessKey";
-const SIGNATURE: &str = "Signature";
 
 /// What an account may do with a topic, or a group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,15 +64,7 @@ struct Account {
 impl Account {
     fn is_signed_by(&self, command: &Command, signature: &str) -> bool {
         let Ok(signature) = STANDARD.decode(signature) else { return false };
-        let mac = Hmac::<Sha1>::new_from_slice(self.secret_key.as_bytes());
-        let mut mac = mac.expect("a key may have any length");
-        // By the fields' names, and the fields' values only.
-        let fields: BTreeMap<&str, &str> = command.ext.iter().flat_map(|ext| ext.iter()).collect();
-        for (_, value) in fields.iter().filter(|(name, _)| **name != SIGNATURE) {
-            mac.update(value.as_bytes());
-        }
-        mac.update(&command.body);
-        mac.verify_slice(&signature).is_ok()
+        mac(&self.secret_key, command).verify_slice(&signature).is_ok()
     }
 
     fn may(&self, command: &Command, is_changing: bool) -> Result<(), String> {

@@ -1,12 +1,17 @@
 //! Which of the machine's addresses clients are told (Java: `RemotingUtil.getLocalAddress`, which takes the
 //! first one listed and so often a container bridge's), and whether what they are told can be connected to.
 
+mod machine;
+
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+
+use self::machine::{DefaultRoute, Interface};
 
 /// Longer than this no client waits for a connection, either.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -15,91 +20,83 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     pub ip: Ipv4Addr,
-    why: Why,
-    /// Address and interface.
-    others: Vec<(Ipv4Addr, String)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
-    DefaultRoute,
-    /// There is no default route: the route to a name server.
-    NameServer,
-    /// Neither is there one to a name server: the first interface that is no bridge or tunnel.
-    First,
-    /// There are only bridges and tunnels.
-    OnlyVirtual,
-    /// There is no IPv4 address but those of loopback.
-    Loopback,
-}
-
-impl Why {
-    fn text(self) -> &'static str {
-        match self {
-            Why::DefaultRoute => "its interface carries the default route",
-            Why::NameServer => "there is no default route, and name servers are reached from it",
-            Why::First => {
-                "there is no default route, and this is the first interface that is no bridge or tunnel"
-            }
-            Why::OnlyVirtual => "there is no default route and no interface but bridges and tunnels",
-            Why::Loopback => {
-                "this machine has no other IPv4 address, so clients elsewhere cannot connect. Messages carry an IPv4 \
-                 address: give the machine one, or set brokerIP1 to a name that has one"
-            }
-        }
-    }
+    why: String,
+    others: Vec<Interface>,
 }
 
 impl Choice {
     /// Whether only this machine's own clients can connect.
     pub fn is_loopback(&self) -> bool {
-        self.why == Why::Loopback
+        self.ip.is_loopback()
     }
 }
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "brokerIP1 is not set: clients are sent to {} ({}).", self.ip, self.why.text())?;
+        write!(f, "brokerIP1 is not set: clients are sent to {} ({}).", self.ip, self.why)?;
         if !self.others.is_empty() {
-            let others: Vec<String> = self.others.iter().map(|(ip, name)| format!("{ip} ({name})")).collect();
+            let other = |Interface { ip, name, is_up, .. }: &Interface| match is_up {
+                true => format!("{ip} ({name})"),
+                false => format!("{ip} ({name}, down)"),
+            };
+            let others: Vec<String> = self.others.iter().map(other).collect();
             write!(f, " There are also {}.", others.join(", "))?;
         }
         f.write_str(" Set brokerIP1=ADDRESS or brokerIP1=iface:NAME for another one.")
     }
 }
 
-/// The address of the interface that carries the default route; without such a route, of the one that carries the
-/// route to a name server; else that of another interface that is neither loopback nor a bridge or tunnel.
+/// The address of the interface that carries the default route, unless that is a bridge or a tunnel and there is another; else
+/// of the one that carries the route to a name server, under the same condition; else of the first that is neither.
 pub fn detect(namesrv_addr: &str) -> Choice {
-    let interfaces = interfaces().into_iter().filter(|(ip, _)| !ip.is_loopback()).collect();
-    // TEST-NET-3: routed nowhere in particular, hence by the default route.
-    let default_route = source_of(SocketAddr::from((Ipv4Addr::new(203, 0, 113, 1), 9)));
+    let interfaces: Vec<_> = machine::interfaces().into_iter().filter(|it| !it.ip.is_loopback()).collect();
     // Names are not asked for: that may take long.
     let name_servers = namesrv_addr.split(';').filter_map(|addr| addr.trim().parse().ok());
-    choose(default_route, name_servers.filter_map(source_of).next(), interfaces)
+    let to_name_server = name_servers.filter_map(source_of).next();
+    let default = match machine::default_route() {
+        Ok(found) => {
+            found.map(|route| Route { source: source_by(&route, &interfaces), interface: route.interface })
+        }
+        // It is not Linux. TEST-NET-3 is routed nowhere in particular, hence by the default route.
+        Err(_) => source_of(SocketAddr::from((ELSEWHERE, PORT))).and_then(|ip| {
+            let interface = interfaces.iter().find(|it| it.ip == ip)?.name.clone();
+            Some(Route { interface, source: Some(ip) })
+        }),
+    };
+    choose(default, to_name_server, interfaces)
 }
 
-/// IPv4 addresses and the names of their interfaces.
-fn interfaces() -> Vec<(Ipv4Addr, String)> {
-    let v4 = |interface: if_addrs::Interface| match interface.ip() {
-        IpAddr::V4(ip) => Some((ip, interface.name)),
-        IpAddr::V6(_) => None,
-    };
-    if_addrs::get_if_addrs().unwrap_or_default().into_iter().filter_map(v4).collect()
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// Which one does not matter.
+const PORT: u16 = 9;
+
+/// The default route.
+struct Route {
+    interface: String,
+    /// Which of the interface's addresses the system gives to what goes there, if it says so.
+    source: Option<Ipv4Addr>,
+}
+
+/// An interface may have several addresses: the one that its own traffic goes out with.
+fn source_by(route: &DefaultRoute, interfaces: &[Interface]) -> Option<Ipv4Addr> {
+    let is_of_it = |ip: &Ipv4Addr| interfaces.iter().any(|it| it.ip == *ip && it.name == route.interface);
+    let source = |to: Ipv4Addr| source_of(SocketAddr::from((to, PORT))).filter(is_of_it);
+    // What goes elsewhere may go by a tunnel that leaves the default route alone; what goes to the gateway does not.
+    source(ELSEWHERE).or_else(|| source(route.gateway?))
 }
 
 /// What `brokerIP1` or `brokerIP2` says: an address or a host's name, and with `iface:NAME` the IPv4 address of an interface.
 pub fn resolve(setting: &str) -> Result<Cow<'_, str>, String> {
     match setting.strip_prefix("iface:") {
-        Some(name) => of_interface(name.trim(), &interfaces()).map(|ip| Cow::Owned(ip.to_string())),
+        Some(name) => of_interface(name.trim(), &machine::interfaces()).map(|ip| Cow::Owned(ip.to_string())),
         None => Ok(Cow::Borrowed(setting)),
     }
 }
 
-fn of_interface(name: &str, interfaces: &[(Ipv4Addr, String)]) -> Result<Ipv4Addr, String> {
-    let found = interfaces.iter().find(|(_, of)| of == name).map(|(ip, _)| *ip);
+fn of_interface(name: &str, interfaces: &[Interface]) -> Result<Ipv4Addr, String> {
+    let found = interfaces.iter().find(|it| it.name == name).map(|it| it.ip);
     found.ok_or_else(|| {
-        let there_are: Vec<String> = interfaces.iter().map(|(ip, name)| format!("{name} ({ip})")).collect();
+        let there_are: Vec<String> = interfaces.iter().map(|it| format!("{} ({})", it.name, it.ip)).collect();
         format!("no interface {name} with an IPv4 address; there are {}", there_are.join(", "))
     })
 }
@@ -114,27 +111,44 @@ fn source_of(anywhere: SocketAddr) -> Option<Ipv4Addr> {
     }
 }
 
-fn choose(
-    default_route: Option<Ipv4Addr>,
-    to_name_server: Option<Ipv4Addr>,
-    interfaces: Vec<(Ipv4Addr, String)>,
-) -> Choice {
-    const VIRTUAL: [&str; 19] = [
-        "docker", "br-", "veth", "virbr", "tun", "tap", "cni", "flannel", "podman", "lxc", "lxd", "cali",
-        "weave", "wg", "vmnet", "vboxnet", "kube", "nerdctl", "zt",
-    ];
-    let is_real = |(ip, name): &&(Ipv4Addr, String)| {
-        !ip.is_link_local() && !VIRTUAL.iter().any(|start| name.starts_with(start))
+fn choose(default: Option<Route>, to_name_server: Option<Ipv4Addr>, interfaces: Vec<Interface>) -> Choice {
+    // What others reach more likely, as far as there is any such; what is left over only goes where there is nothing else.
+    let mut pool: Vec<&Interface> = interfaces.iter().collect();
+    let conditions: [fn(&Interface) -> bool; 3] =
+        [|it| it.is_up, |it| !it.ip.is_link_local(), |it| !it.is_virtual];
+    for holds in conditions {
+        if pool.iter().any(|it| holds(it)) {
+            pool.retain(|it| holds(it));
+        }
+    }
+    let by_default_route = default.as_ref().and_then(|route| {
+        let mut of_it = pool.iter().filter(|it| it.name == route.interface);
+        of_it.clone().find(|it| Some(it.ip) == route.source).or_else(|| of_it.next())
+    });
+    let by_name_server = || pool.iter().find(|it| Some(it.ip) == to_name_server);
+    let no_default_route = || match &default {
+        None => "there is no default route".to_owned(),
+        Some(route) => format!("the default route is that of {}, a bridge or tunnel", route.interface),
     };
-    let first = || Some((interfaces.iter().find(is_real)?.0, Why::First));
-    let any = || Some((interfaces.first()?.0, Why::OnlyVirtual));
-    let (ip, why) = default_route
-        .map(|ip| (ip, Why::DefaultRoute))
-        .or(to_name_server.map(|ip| (ip, Why::NameServer)))
-        .or_else(first)
-        .or_else(any)
-        .unwrap_or((Ipv4Addr::LOCALHOST, Why::Loopback));
-    let others = interfaces.into_iter().filter(|(other, _)| *other != ip).collect();
+    let (ip, mut why, is_up) = if let Some(it) = by_default_route {
+        (it.ip, "its interface carries the default route".to_owned(), it.is_up)
+    } else if let Some(it) = by_name_server() {
+        (it.ip, no_default_route() + ", and name servers are reached from it", it.is_up)
+    } else if let Some(it) = pool.first() {
+        let why = match it.is_virtual {
+            true => " and no interface is up but bridges and tunnels",
+            false => ", and this is the first interface that is no bridge or tunnel",
+        };
+        (it.ip, no_default_route() + why, it.is_up)
+    } else {
+        let why = "this machine has no other IPv4 address, so clients elsewhere cannot connect. Messages carry an IPv4 \
+                   address: give the machine one, or set brokerIP1 to a name that has one";
+        (Ipv4Addr::LOCALHOST, why.to_owned(), true)
+    };
+    if !is_up {
+        why.push_str("; no interface is up");
+    }
+    let others = interfaces.iter().filter(|other| other.ip != ip).cloned().collect();
     Choice { ip, why, others }
 }
 
@@ -149,10 +163,15 @@ pub struct Told {
     pub whom: &'static str,
 }
 
-/// Connects once to each address that others are sent to, and says in the log what to do where that fails.
-pub async fn look(told: Vec<Told>) {
+/// Connects once to each address that others are sent to, and says in the log what to do where that fails; gives the same in
+/// one line for all.
+pub async fn look(told: Vec<Told>) -> Option<String> {
+    let (mut addrs, mut keys, mut reasons) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for Told { key, ip, port, whom } in told {
         if let Err(reason) = reach(&ip, port).await {
+            addrs.push(format!("{ip}:{port}"));
+            keys.insert(key);
+            reasons.insert(reason.clone());
             tracing::warn!(
                 addr = format!("{ip}:{port}"),
                 reason,
@@ -162,6 +181,15 @@ pub async fn look(told: Vec<Told>) {
             );
         }
     }
+    (!addrs.is_empty()).then(|| {
+        format!(
+            "clients and slaves are sent to {}, and this broker cannot connect there itself ({}): see {} and the firewall; \
+             behind an address translation this may be right",
+            addrs.join(", "),
+            Vec::from_iter(reasons).join("; "),
+            Vec::from_iter(keys).join(", ")
+        )
+    })
 }
 
 async fn reach(ip: &str, port: u16) -> Result<(), String> {
@@ -176,47 +204,100 @@ async fn reach(ip: &str, port: u16) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    const REAL: [&str; 3] = ["eth0", "eth1", "br0"];
+
+    fn interface(name: &str, ip: [u8; 4]) -> Interface {
+        let is_virtual = !REAL.contains(&name);
+        Interface { name: name.to_owned(), ip: ip.into(), is_up: true, is_virtual }
+    }
+
+    fn default_by(name: &str, source: Option<[u8; 4]>) -> Option<Route> {
+        Some(Route { interface: name.to_owned(), source: source.map(Into::into) })
+    }
+
     #[test]
-    fn bridges_are_passed_over() {
-        let check = |default_route: Option<[u8; 4]>,
+    fn bridges_tunnels_and_what_is_down_are_passed_over() {
+        let check = |default: Option<Route>,
                      to_name_server: Option<[u8; 4]>,
-                     interfaces: &[(&str, [u8; 4])],
-                     expected: ([u8; 4], Why)| {
-            let interfaces: Vec<_> =
-                interfaces.iter().map(|(name, ip)| (Ipv4Addr::from(*ip), (*name).to_owned())).collect();
-            let choice =
-                choose(default_route.map(Into::into), to_name_server.map(Into::into), interfaces.clone());
-            assert_eq!((choice.ip, choice.why), (Ipv4Addr::from(expected.0), expected.1));
-            assert_eq!(choice.others.len(), interfaces.iter().filter(|(ip, _)| *ip != choice.ip).count());
+                     interfaces: &[&Interface],
+                     expected: [u8; 4],
+                     why: &str| {
+            let interfaces: Vec<Interface> = interfaces.iter().map(|it| (*it).clone()).collect();
+            let choice = choose(default, to_name_server.map(Into::into), interfaces.clone());
+            assert_eq!((choice.ip, choice.why.as_str()), (Ipv4Addr::from(expected), why));
+            assert_eq!(choice.others.len(), interfaces.iter().filter(|it| it.ip != choice.ip).count());
         };
-        let (bridge, real) = (("docker0", [172, 17, 0, 1]), ("eth0", [192, 168, 1, 5]));
-        let other = ("eth1", [10, 0, 0, 2]);
-        check(None, None, &[bridge, real], (real.1, Why::First));
-        check(None, None, &[("eth2", [169, 254, 1, 1]), real], (real.1, Why::First));
-        check(None, Some(other.1), &[bridge, real, other], (other.1, Why::NameServer));
-        check(None, None, &[bridge], (bridge.1, Why::OnlyVirtual));
-        check(None, None, &[], ([127, 0, 0, 1], Why::Loopback));
-        check(Some(other.1), Some(real.1), &[bridge, real, other], (other.1, Why::DefaultRoute));
+        let (bridge, tunnel) = (interface("docker0", [172, 17, 0, 1]), interface("tun0", [10, 8, 0, 2]));
+        let (real, other) = (interface("eth0", [192, 168, 1, 5]), interface("eth1", [10, 0, 0, 2]));
+        let (real_ip, other_ip) = ([192, 168, 1, 5], [10, 0, 0, 2]);
+        let second = interface("eth0", [192, 168, 1, 6]);
+        let first = "there is no default route, and this is the first interface that is no bridge or tunnel";
+        let by_name_server = "there is no default route, and name servers are reached from it";
+        let by_default = "its interface carries the default route";
+        check(None, None, &[&bridge, &real], real_ip, first);
+        check(None, None, &[&interface("eth0", [169, 254, 1, 1]), &other], other_ip, first);
+        check(None, Some(other_ip), &[&bridge, &real, &other], other_ip, by_name_server);
+        check(None, Some([172, 17, 0, 1]), &[&bridge, &real], real_ip, first);
+        check(default_by("eth1", None), Some(real_ip), &[&bridge, &real, &other], other_ip, by_default);
+        // The one that the system would take, where it says so.
+        check(default_by("eth0", None), None, &[&real, &second], real_ip, by_default);
+        check(
+            default_by("eth0", Some([192, 168, 1, 6])),
+            None,
+            &[&real, &second],
+            [192, 168, 1, 6],
+            by_default,
+        );
+        // A tunnel's route counts where there is nothing else.
+        let over_tunnel = "the default route is that of tun0, a bridge or tunnel";
+        check(
+            default_by("tun0", Some([10, 8, 0, 2])),
+            None,
+            &[&tunnel, &bridge, &real],
+            real_ip,
+            &format!("{over_tunnel}, and this is the first interface that is no bridge or tunnel"),
+        );
+        check(
+            default_by("tun0", None),
+            Some(other_ip),
+            &[&tunnel, &real, &other],
+            other_ip,
+            &format!("{over_tunnel}, and name servers are reached from it"),
+        );
+        check(default_by("tun0", None), None, &[&bridge, &tunnel], [10, 8, 0, 2], by_default);
+        let only = "there is no default route and no interface is up but bridges and tunnels";
+        check(None, None, &[&bridge], [172, 17, 0, 1], only);
+        check(
+            None,
+            None,
+            &[],
+            [127, 0, 0, 1],
+            "this machine has no other IPv4 address, so clients elsewhere cannot connect. Messages carry an IPv4 address: \
+             give the machine one, or set brokerIP1 to a name that has one",
+        );
+        let down = Interface { is_up: false, ..real };
+        check(None, None, &[&down, &other], other_ip, first);
+        check(None, None, &[&down, &bridge], [172, 17, 0, 1], only);
+        check(None, None, &[&down], real_ip, &format!("{first}; no interface is up"));
     }
 
     #[test]
     fn a_choice_says_how_to_choose_otherwise() {
-        let interfaces = vec![
-            (Ipv4Addr::new(172, 17, 0, 1), "docker0".to_owned()),
-            (Ipv4Addr::new(10, 0, 0, 2), "eth0".to_owned()),
-        ];
-        let choice = choose(Some(Ipv4Addr::new(10, 0, 0, 2)), None, interfaces);
+        let down = Interface { is_up: false, ..interface("eth1", [10, 0, 1, 2]) };
+        let interfaces = vec![interface("docker0", [172, 17, 0, 1]), interface("eth0", [10, 0, 0, 2]), down];
+        let choice = choose(default_by("eth0", None), None, interfaces);
         assert_eq!(
             choice.to_string(),
             "brokerIP1 is not set: clients are sent to 10.0.0.2 (its interface carries the default route). There are \
-             also 172.17.0.1 (docker0). Set brokerIP1=ADDRESS or brokerIP1=iface:NAME for another one."
+             also 172.17.0.1 (docker0), 10.0.1.2 (eth1, down). Set brokerIP1=ADDRESS or brokerIP1=iface:NAME for another \
+             one."
         );
     }
 
     #[test]
     fn an_interface_stands_for_its_address() {
         let interfaces = [("lo", [127, 0, 0, 1]), ("eth0", [10, 0, 0, 2]), ("eth0", [10, 0, 0, 3])];
-        let interfaces = interfaces.map(|(name, ip)| (Ipv4Addr::from(ip), name.to_owned()));
+        let interfaces = interfaces.map(|(name, ip)| interface(name, ip));
         assert_eq!(of_interface("eth0", &interfaces), Ok(Ipv4Addr::new(10, 0, 0, 2)));
         assert_eq!(
             of_interface("eth1", &interfaces[..2]),

@@ -2,10 +2,11 @@
 //! as atomics, and behind them all sections as they stand, for codes 25 and 26. Which keys may change is the
 //! sections' own to say.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
@@ -34,8 +35,32 @@ pub struct Configs {
     pub tls: TlsSettings,
     /// Hears how far a recovery of the store is.
     pub progress: Progress,
+    /// Hears what an operator should know at once.
+    pub doubts: Doubts,
     /// Where `httpPort` is taken, one of the next ports will do.
     pub http_or_next: bool,
+}
+
+/// Told of what is odd about a start that has gone well. The log has it, too; a console shows it at once.
+#[derive(Clone)]
+pub struct Doubts(pub Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Doubts {
+    pub(super) fn tell(&self, what: &str) {
+        (self.0)(what);
+    }
+}
+
+impl Default for Doubts {
+    fn default() -> Doubts {
+        Doubts(Arc::new(|_| ()))
+    }
+}
+
+impl fmt::Debug for Doubts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Doubts")
+    }
 }
 
 /// Why settings are not changed.

@@ -34,7 +34,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 pub use self::check::problems;
-pub use self::live::Configs;
+pub use self::live::{Configs, Doubts};
 pub use self::running::{Running, StartError, start};
 
 use self::acl::Acl;

@@ -100,6 +100,7 @@ impl Registrar {
             connect_timeout: Duration::from_millis(connect_ms),
             limits: Limits { idle: Duration::from_secs(seconds.max(1)), serialize_type, ..Limits::default() },
             tls,
+            ..ClientOptions::default()
         };
         let client = Client::new(options, Arc::new(NoService));
         Registrar {

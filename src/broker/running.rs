@@ -37,13 +37,14 @@ use crate::config::allowed_addrs::AllowedAddrs;
 use crate::config::broker::BrokerConfig;
 use crate::config::file::FileError;
 use crate::config::remoting::NettyServerConfig;
+use crate::config::store::MessageStoreConfig;
 use crate::filter::BloomFilter;
 use crate::ha::{self, Timing};
 use crate::http;
-use crate::remoting::Waiting;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::remoting::tls::{ClientTls, ServerTls, TlsError};
-use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions};
+use crate::remoting::{BindError, Waiting};
+use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions, StoreStatus};
 
 const FIRST_JOB_AFTER: Duration = Duration::from_secs(10);
 const SCAN_CLIENTS_EVERY: Duration = Duration::from_secs(10);
@@ -63,8 +64,8 @@ pub enum StartError {
     Table(#[from] FileError),
     #[error("the store cannot be opened: {0}")]
     Store(#[from] crate::store::Error),
-    #[error("{what} {port} cannot be listened on: {error}")]
-    Bind { what: &'static str, port: u16, error: std::io::Error },
+    #[error(transparent)]
+    Bind(#[from] BindError),
     #[error("{key}={value}: {reason}")]
     Config { key: &'static str, value: String, reason: String },
     #[error("no accounts (aclEnable=true): {0}")]
@@ -103,6 +104,10 @@ pub async fn start(mut configs: Configs) -> Result<Running, StartError> {
     };
     let (tls, tables) = loading.await??;
     let store = Arc::clone(&tables.store);
+    if let Some(full) = full_disk(&configs.store, &store.status()) {
+        // The store's own thread logs it.
+        configs.doubts.tell(&full);
+    }
     let opened = IfAbandoned::new(move || {
         close_store(&store);
     });
@@ -216,6 +221,19 @@ fn built_in(config: &BrokerConfig) -> BuiltIn {
     }
 }
 
+/// A disk that is too full for messages.
+fn full_disk(config: &MessageStoreConfig, status: &StoreStatus) -> Option<String> {
+    let limit = config.disk_space_warning_level_ratio;
+    let log = (config.store_path_commit_log.as_str(), status.commit_log_ratio);
+    let root = (config.store_path_root_dir.as_str(), status.consume_queue_ratio);
+    let (path, ratio) = [log, root].into_iter().find(|(_, ratio)| *ratio > f64::from(limit) / 100.0)?;
+    Some(format!(
+        "the disk of {path} is {:.0} % full: no messages are taken until there is space; the limit is \
+         diskSpaceWarningLevelRatio={limit}",
+        ratio * 100.0
+    ))
+}
+
 /// Fills in the addresses that the operator has not given, and says which one was chosen.
 fn check(configs: &mut Configs) -> Result<Option<Choice>, StartError> {
     let broker = &mut configs.broker;
@@ -257,18 +275,18 @@ async fn listen(
 ) -> Result<Running, StartError> {
     let bind = |what, port| {
         let addr = SocketAddr::new(configs.bind_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), port);
-        Bound::at(addr).map_err(|error| StartError::Bind { what, port, error })
+        Bound::at(addr).map_err(|error| not_bound(what, port, error))
     };
     let port = port(&configs.server)?;
-    let main = bind("listenPort", port)?;
+    let main = bind(PORT, port)?;
     // Any free port, in tests, has no port two below that would be free for sure.
-    let vip = bind("the VIP port listenPort - 2 =", port.saturating_sub(2))?;
+    let vip = bind(VIP_PORT, port.saturating_sub(2))?;
     let (addr, vip_addr) = (main.addr(), vip.addr());
     let options = ServerOptions {
         tls: Arc::clone(&tls.server),
         ..ServerOptions::of(&configs.server, configs.serialize_type, first_frame_bytes(&configs))
     };
-    let timing = Timing::of(&configs.store);
+    let (timing, doubts) = (Timing::of(&configs.store), configs.doubts.clone());
     let ha = bind_ha(&configs, addr.port()).await?;
     let ha_port = ha.local_addr().map_or(addr.port().saturating_add(1), |addr| addr.port());
     let broker =
@@ -283,14 +301,14 @@ async fn listen(
     };
     let service = Arc::new(processor::router(Arc::clone(&broker)));
     let mut servers = Vec::new();
-    for (what, bound) in [("listenPort", main), ("the VIP port", vip)] {
+    for (what, bound) in [(PORT, main), (VIP_PORT, vip)] {
         let port = bound.addr().port();
         let server = bound.serve(Arc::clone(&service), options.clone());
-        servers.push(server.map_err(|error| StartError::Bind { what, port, error })?);
+        servers.push(server.map_err(|error| not_bound(what, port, error))?);
     }
     let peers = Arc::new(Allowed(Arc::downgrade(&broker)));
     let master = ha::Master::start(ha, Arc::clone(&broker.store), timing, peers);
-    let master = master.map_err(|error| StartError::Bind { what: HA_PORT, port: ha_port, error })?;
+    let master = master.map_err(|error| not_bound(HA_PORT, ha_port, error))?;
     let http = watch(&broker, addr, &servers)?;
     broker.register().await;
     let slave = broker.is_slave().then(|| {
@@ -299,7 +317,12 @@ async fn listen(
     });
     let mut jobs = jobs(&broker);
     if !broker.registrar.name_servers().is_empty() {
-        jobs.spawn(address::look(told(&broker.config, addr.port(), vip_addr.port(), ha_port)));
+        let (told, doubts) = (told(&broker.config, addr.port(), vip_addr.port(), ha_port), doubts);
+        jobs.spawn(async move {
+            if let Some(unreached) = address::look(told).await {
+                doubts.tell(&unreached);
+            }
+        });
     }
     jobs.spawn(tls.server.keep_fresh());
     if let Some(client) = tls.client {
@@ -327,7 +350,14 @@ fn told(config: &BrokerConfig, port: u16, vip_port: u16, ha_port: u16) -> Vec<To
     ]
 }
 
+const PORT: &str = "listenPort";
+const VIP_PORT: &str = "the VIP port listenPort - 2 =";
 const HA_PORT: &str = "the replication port listenPort + 1 =";
+
+/// All three go by the same key.
+fn not_bound(what: &'static str, port: u16, error: std::io::Error) -> BindError {
+    BindError { what, port, key: "listenPort", error }
+}
 
 /// The port to watch by, where there is to be one.
 fn watch(
@@ -341,15 +371,16 @@ fn watch(
     };
     let connections = servers.iter().map(Server::counter).collect();
     let watch = Watch::new(broker, addr, connections);
-    let bind_failed = |error| StartError::Bind { what: "httpPort", port: place.port, error };
-    http::Server::start(place, Arc::new(watch)).map(Some).map_err(bind_failed)
+    let key = "httpPort, 0 for none";
+    let bind_failed = |error| BindError { what: "httpPort", port: place.port, key, error };
+    Ok(http::Server::start(place, Arc::new(watch)).map(Some).map_err(bind_failed)?)
 }
 
 /// The port for slaves: one above the main port, as in Java; any free one where that is any.
 async fn bind_ha(configs: &Configs, port: u16) -> Result<TcpListener, StartError> {
     let port = if configs.server.listen_port == 0 { 0 } else { port.saturating_add(1) };
     let ip = configs.bind_ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    TcpListener::bind((ip, port)).await.map_err(|error| StartError::Bind { what: HA_PORT, port, error })
+    Ok(TcpListener::bind((ip, port)).await.map_err(|error| not_bound(HA_PORT, port, error))?)
 }
 
 /// Wakes held pulls and the delivery of delayed messages. The broker holds the store, and so not the other way round.

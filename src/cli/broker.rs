@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use rocketmq::broker::{self, Configs, Running};
+use rocketmq::broker::{self, Configs, Doubts, Running};
 use rocketmq::config::remoting::{NettyClientConfig, NettyServerConfig};
 use rocketmq::config::store::BrokerRole;
 use rocketmq::config::{self, Entry, Origin, ProblemKind};
@@ -47,6 +47,7 @@ pub fn defaults() -> Configs {
     let bar = Bar::new("recovering the commit log");
     Configs {
         progress: Progress(Arc::new(move |done, all| bar.set(done, all))),
+        doubts: Doubts(Arc::new(|doubt| eprintln!("WARNING: {doubt}"))),
         server: NettyServerConfig::for_broker(),
         client: NettyClientConfig::for_broker(),
         ..Configs::default()

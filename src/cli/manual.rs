@@ -301,4 +301,99 @@ mod tests {
         check(Program::Mqnamesrv, "--configFile");
         check(Program::Mqshutdown, "namesrv");
     }
+
+    const HEAD: &str = "\
+# Commands
+
+<!-- Made of src/cli and src/admin by src/cli/manual.rs: UPDATE_DOCS=1 cargo test --bin rocketmq commands_page -->
+
+All that `rocketmq` takes. `sh bin/mqnamesrv`, `mqbroker`, `mqadmin` and `mqshutdown` are `rocketmq namesrv`, `broker`, `admin` and
+`shutdown`. `--help` behind a command says the same; `rocketmq man DIR` writes manual pages.
+";
+
+    /// `docs/commands.md`.
+    fn page() -> String {
+        let mut page = HEAD.to_owned();
+        for command in Program::Rocketmq.command().get_subcommands().filter(|it| it.get_name() != "admin") {
+            describe(command, "rocketmq", &[], &mut page);
+        }
+        let admin = Program::Mqadmin.command();
+        let all: Vec<&str> = vec!["help", "namesrvAddr", "json", "yes", "watch", "dry-run"];
+        page += "\n## rocketmq admin\n\nAdministration commands (mqadmin). Each takes these, too:\n";
+        let any = admin.get_subcommands().next().unwrap();
+        let common = any.get_arguments().filter(|it| it.get_long().is_some_and(|long| all.contains(&long)));
+        table(common, &mut page);
+        for command in admin.get_subcommands().filter(|it| it.get_name() != "help") {
+            describe(command, "mqadmin", &all, &mut page);
+        }
+        page
+    }
+
+    /// A command and those below it, without what is said elsewhere.
+    fn describe(command: &clap::Command, before: &str, elsewhere: &[&str], page: &mut String) {
+        let name = format!("{before} {}", command.get_name());
+        let level = if before == "rocketmq" { "##" } else { "###" };
+        page.push_str(&format!("\n{level} {name}\n\n{}\n", about(command)));
+        let is_said = |arg: &&clap::Arg| {
+            !arg.is_hide_set() && !arg.get_long().is_some_and(|long| elsewhere.contains(&long))
+        };
+        table(command.get_arguments().filter(is_said), page);
+        if let Some(more) = command.get_after_help() {
+            page.push_str(&format!("\n{more}\n"));
+        }
+        for below in command.get_subcommands() {
+            describe(below, &name, elsewhere, page);
+        }
+    }
+
+    fn table<'a>(args: impl Iterator<Item = &'a clap::Arg>, page: &mut String) {
+        let rows: Vec<String> = args.map(row).collect();
+        if !rows.is_empty() {
+            page.push_str(&format!("\n| | | default |\n|---|---|---|\n{}", rows.concat()));
+        }
+    }
+
+    fn row(arg: &clap::Arg) -> String {
+        let names = [
+            arg.get_short().map(|it| format!("`-{it}`")),
+            arg.get_long().map(|it| format!("`--{it}`")),
+            (arg.is_positional() || arg.get_action().takes_values())
+                .then(|| arg.get_value_names().unwrap_or_default().join(" "))
+                .filter(|it| !it.is_empty())
+                .map(|it| format!("`{it}`")),
+        ];
+        let text = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+        let choices: Vec<String> =
+            arg.get_possible_values().iter().map(|it| format!("`{}`", it.get_name())).collect();
+        let env =
+            arg.get_env().map(|it| format!("; environment: `{}`", it.to_string_lossy())).unwrap_or_default();
+        let is_choice = arg.get_action().takes_values() && !choices.is_empty();
+        let choices = if is_choice { format!(": {}", choices.join(", ")) } else { String::new() };
+        let default = match arg.get_default_values() {
+            [] if arg.is_required_set() => "needed".to_owned(),
+            values => values.iter().map(|it| format!("`{}`", it.to_string_lossy())).collect(),
+        };
+        let default = if arg.get_action().takes_values() { default } else { String::new() };
+        format!(
+            "| {} | {text}{choices}{env} | {default} |\n",
+            names.into_iter().flatten().collect::<Vec<_>>().join(" ")
+        )
+    }
+
+    #[test]
+    fn the_commands_page_is_what_the_program_takes() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+        let page = page();
+        if std::env::var_os("UPDATE_DOCS").is_some_and(|it| it == "1") {
+            std::fs::write(&path, page).unwrap();
+            return;
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        let differing = page.lines().zip(written.lines()).find(|(ours, theirs)| ours != theirs);
+        assert!(
+            page == written,
+            "docs/commands.md is not what the program takes: UPDATE_DOCS=1 cargo test --bin rocketmq commands_page\n\
+             {differing:?}"
+        );
+    }
 }

@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(short = 'p', long = "printConfigItem")]
     print_config_item: bool,
     /// Accepted and not used, as in 4.3.0
-    #[arg(short = 'n', long = "namesrvAddr", value_name = "HOST:PORT", hide = true)]
+    #[arg(short = 'n', long = "namesrvAddr", value_name = "HOST:PORT")]
     namesrv_addr: Option<String>,
     #[command(flatten)]
     check: check::Options,

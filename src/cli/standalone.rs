@@ -13,7 +13,12 @@ use super::{EXIT_FAILED, check, fail, say, server, settings};
 /// Where the page is, or on the next port that is free.
 const HTTP_PORT: i32 = 8089;
 
+/// What no option says.
+const MORE: &str = "The page to watch it by is at http://127.0.0.1:8089/, or at the next port that is free (httpPort=0: none). Logs are in \
+                    ~/logs/rocketmqlogs (ROCKETMQ_LOG_DIR for another folder).";
+
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = MORE)]
 pub struct Args {
     /// Folder for messages and settings; made where it is missing
     #[arg(long, default_value = "data", value_name = "DIR")]

@@ -39,14 +39,18 @@ const COMPRESS_FROM_BYTES: usize = 4096;
 /// `defaultTopicQueueNums`.
 const DEFAULT_TOPIC_QUEUES: i32 = 4;
 
+/// Why nothing is sent to a topic that is there. Java does not ask for the template then, either.
+const UNWRITABLE: &str = "it is there, but none of its brokers is a master that lets it be written: see perm and brokerAddrs in \
+                          mqadmin topicRoute, brokerPermission, and whether write permission was wiped";
+
 /// Why a message was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     #[error(transparent)]
     Call(#[from] CallError),
-    /// No broker takes messages of that topic.
-    #[error("No route info of this topic, {0}")]
-    NoRoute(String),
+    /// No broker takes messages of that topic. Java's text, and behind it why, as the name server says.
+    #[error("No route info of this topic, {topic}: {why}")]
+    NoRoute { topic: String, why: String },
     /// A queue of a broker that takes no messages of that topic. Java's text.
     #[error("The broker[{0}] not exist")]
     NoBroker(String),
@@ -286,7 +290,8 @@ impl Producer {
                 }
             }
         }
-        Err(failed.map_or_else(|| SendError::NoRoute(topic.to_owned()), |(_, error)| error))
+        let (_, error) = failed.expect("there was at least one attempt");
+        Err(error)
     }
 
     async fn post_at(
@@ -346,15 +351,26 @@ impl Producer {
         Ok(publish)
     }
 
-    /// The topic's own queues, else those that it will get when the first message creates it: 4.3.0 looks
+    /// The topic's own queues, or if it is not there those that it will get when the first message creates it: 4.3.0 looks
     /// for `AUTO_CREATE_TOPIC_KEY`, all other versions for `TBW102`.
     async fn find(&self, topic: &str) -> Result<Publish, SendError> {
-        if let Some(route) = self.namesrvs.route_info(&self.calls, topic).await? {
-            let places = places(topic, &route, None);
-            if !places.is_empty() {
+        let ask = async |addr: &str| self.calls.route_info(addr, topic).await;
+        let no_route = |why: String| SendError::NoRoute { topic: topic.to_owned(), why };
+        let why = match self.namesrvs.first_answer(ask).await {
+            Ok(route) => {
+                let places = places(topic, &route, None);
+                if places.is_empty() {
+                    return Err(no_route(UNWRITABLE.to_owned()));
+                }
                 return Ok(Publish { places, default_topic: AUTO_CREATE_TOPIC_KEY_TOPIC, exists: true });
             }
-        }
+            Err(CallError::Refused { code, remark, .. })
+                if code == i32::from(ResponseCode::TopicNotExist) =>
+            {
+                remark
+            }
+            Err(error) => return Err(error.into()),
+        };
         for default_topic in [AUTO_CREATE_TOPIC_KEY_TOPIC, TBW102_TOPIC] {
             if let Some(route) = self.namesrvs.route_info(&self.calls, default_topic).await? {
                 let places = places(topic, &route, Some(DEFAULT_TOPIC_QUEUES));
@@ -363,7 +379,7 @@ impl Producer {
                 }
             }
         }
-        Err(SendError::NoRoute(topic.to_owned()))
+        Err(no_route(why))
     }
 
     fn forget(&self, topic: &str) {

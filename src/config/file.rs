@@ -14,10 +14,26 @@ use super::Entry;
 /// Why a file cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    #[error("{}: {source}", path.display())]
+    #[error("cannot read or write {}: {source}{}", path.display(), remedy(source))]
     Io { path: PathBuf, source: io::Error },
     #[error("{} and its .bak are damaged ({reason}): repair or remove both", path.display())]
     Damaged { path: PathBuf, reason: String },
+}
+
+/// What an operator may do about it, where that is plain.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            ". Start as the user who owns the folder, or give that user what is in it (chown -R)"
+        }
+        ErrorKind::NotADirectory => {
+            ". A part of this path is a file: name another path, or move that file away"
+        }
+        ErrorKind::IsADirectory => ". There is a folder in the file's place: move it away",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ". Make space",
+        ErrorKind::ReadOnlyFilesystem => ". Its file system is mounted read-only",
+        _ => "",
+    }
 }
 
 /// The table in a file or else in its `.bak`; `None` where neither has anything, as on a first start.

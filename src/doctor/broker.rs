@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Area, Check, Known, advice_for, connect};
+use super::{Area, Check, Known, Unreached, connect};
 use crate::client::Calls;
 use crate::protocol::body::route::MASTER_ID;
+use crate::protocol::perm::is_writeable;
 use crate::protocol::version;
 
 /// Clocks further apart than this are told of: brokers say their time in seconds.
@@ -19,6 +20,9 @@ const BEHIND_BYTES: i64 = 16 << 20;
 /// Java's `diskMaxUsedSpaceRatio` and disk warning level.
 const DISK_CLEAN: f64 = 75.0;
 const DISK_FULL: f64 = 90.0;
+
+const TO_THEMSELVES: &str = "this is a loopback address, and the name server is elsewhere: clients on other machines are sent to themselves";
+const SET_IP: &str = "set brokerIP1 in its file to an address that clients reach, and start it again";
 
 /// A broker as name servers tell of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +73,16 @@ pub struct Looked {
 }
 
 impl Looked {
+    /// What the whole broker allows, bits of `perm`; none where it does not tell.
+    pub fn permission(&self) -> Option<i32> {
+        self.config.get("brokerPermission")?.parse().ok()
+    }
+
+    /// It takes no messages for any topic.
+    pub fn is_closed(&self) -> bool {
+        self.permission().is_some_and(|perm| !is_writeable(perm))
+    }
+
     fn number(&self, key: &str) -> Option<i64> {
         self.runtime.get(key)?.parse().ok()
     }
@@ -99,24 +113,23 @@ pub async fn look(calls: &Calls, found: &Found) -> Looked {
             ),
         ));
     }
-    if let Err(reason) = connect(&found.addr).await {
-        let text =
-            format!("clients are sent to this address, and it cannot be connected to from here: {reason}");
-        let advice = format!(
-            "{}; set brokerIP1 in its file to an address that clients reach, and start it again",
-            advice_for(&reason)
-        );
+    let sends_to_themselves = found.is_told_elsewhere && is_loopback(&found.addr);
+    if let Err(Unreached { reason, advice }) = connect(&found.addr).await {
+        let (text, advice) = match sends_to_themselves {
+            true => (format!("{TO_THEMSELVES}; from here: {reason}"), SET_IP.to_owned()),
+            false => (
+                format!(
+                    "clients are sent to this address, and it cannot be connected to from here: {reason}"
+                ),
+                format!("{advice}. If it is not where its machine is: {SET_IP}"),
+            ),
+        };
         looked.checks.push(Check::problem(Area::Broker, &subject, text, advice));
         return looked;
     }
     ask(calls, &subject, &mut looked).await;
-    if found.is_told_elsewhere && is_loopback(&found.addr) {
-        looked.checks.push(Check::warning(
-            Area::Broker,
-            &subject,
-            "this is a loopback address, and the name server is elsewhere: clients on other machines are sent to themselves",
-            "set brokerIP1 in its file to an address that clients reach, and start it again",
-        ));
+    if sends_to_themselves {
+        looked.checks.push(Check::warning(Area::Broker, &subject, TO_THEMSELVES, SET_IP));
     }
     ports(&subject, &mut looked).await;
     disks(&subject, &mut looked);
@@ -131,7 +144,9 @@ async fn ask(calls: &Calls, subject: &str, looked: &mut Looked) {
         Ok(runtime) => runtime.table,
         Err(error) if error.code().is_some() => {
             let text = format!("answers, and does not tell about itself: {error}");
-            let advice = "where accounts are asked for (aclEnable), the rest can be seen on its own machine";
+            let advice = "where accounts are asked for (aclEnable): write accessKey and secretKey of one into conf/tools.yml \
+                          under ROCKETMQ_HOME here, or add this machine's address to globalWhiteRemoteAddresses in the \
+                          broker's plain_acl.yml. Its clock, disks, folders and settings were not looked at";
             looked.checks.push(Check::warning(Area::Broker, subject, text, advice));
             return;
         }
@@ -216,7 +231,7 @@ async fn ports(subject: &str, looked: &mut Looked) {
         let addr = format!("{host}:{vip_port}");
         let check = match connect(&addr).await {
             Ok(()) => Check::ok(Area::Vip, subject, format!("{addr} can be connected to")),
-            Err(reason) => {
+            Err(Unreached { reason, .. }) => {
                 let text = format!("{addr} cannot be connected to: {reason}; clients of 4.3.0 send over it");
                 let advice = format!(
                     "open {vip_port} (listenPort - 2) in the firewall, or let clients start with \
@@ -235,7 +250,7 @@ async fn ports(subject: &str, looked: &mut Looked) {
         let addr = format!("{host}:{ha_port}");
         let check = match connect(&addr).await {
             Ok(()) => Check::ok(Area::Replication, subject, format!("{addr} can be connected to")),
-            Err(reason) => {
+            Err(Unreached { reason, .. }) => {
                 let text =
                     format!("slaves are sent to {addr}, which cannot be connected to from here: {reason}");
                 let advice = format!(
@@ -298,8 +313,34 @@ fn disk(subject: &str, what: &str, used: f64, clean: f64, full: f64) -> Check {
     Check::ok(Area::Disk, subject, format!("the disk {what} is {used:.0} % full"))
 }
 
-/// Slaves against their masters.
+/// What shows only when all of them are looked at: masters that take nothing, slaves against their masters.
 pub fn together(brokers: &[Looked]) -> Vec<Check> {
+    [closed(brokers), behind(brokers)].concat()
+}
+
+/// Masters that take nothing: a warning where others do.
+fn closed(brokers: &[Looked]) -> Vec<Check> {
+    let masters = || brokers.iter().filter(|it| it.found.id == MASTER_ID);
+    let is_alone = masters().all(Looked::is_closed);
+    let check = |it: &Looked| {
+        let (subject, perm) = (it.found.subject(), it.permission().unwrap_or_default());
+        let text = format!("brokerPermission={perm}: all sends to it are refused, whatever a topic allows");
+        let advice = allow(&it.found.addr);
+        match is_alone {
+            true => Check::problem(Area::Broker, &subject, text, advice),
+            false => Check::warning(Area::Broker, &subject, text, advice),
+        }
+    };
+    masters().filter(|it| it.is_closed()).map(check).collect()
+}
+
+/// How to let a broker take and give messages again.
+pub fn allow(addr: &str) -> String {
+    format!("`mqadmin updateBrokerConfig -b {addr} -k brokerPermission -v 6` allows all")
+}
+
+/// Slaves against their masters.
+fn behind(brokers: &[Looked]) -> Vec<Check> {
     let end = |looked: &Looked| looked.number("commitLogMaxOffset");
     let master_of = |slave: &Looked| {
         let is_master = |it: &&Looked| it.found.id == MASTER_ID && it.found.name == slave.found.name;
@@ -380,6 +421,22 @@ mod tests {
         check(985_500, "goes as this machine's does");
         check(984_000, "is 5 s behind this machine's clock");
         check(1_050_500, "is 60 s ahead of this machine's clock");
+    }
+
+    #[tokio::test]
+    async fn a_loopback_address_is_named_though_nobody_answers_there() {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let addr = format!("127.0.0.1:{port}");
+        let check = async |is_told_elsewhere: bool, text: &str, advice: &str| {
+            let (name, addr) = ("a".to_owned(), addr.clone());
+            let found = Found { name, id: 0, addr, has_slaves: false, has_master: true, is_told_elsewhere };
+            let looked = look(&Calls::standalone(Duration::from_secs(3)), &found).await;
+            let [check] = &looked.checks[..] else { panic!("{:?}", looked.checks) };
+            assert_eq!(check.status, Status::Problem);
+            assert!(check.text.starts_with(text) && check.advice.starts_with(advice), "{check:?}");
+        };
+        check(true, "this is a loopback address, and the name server is elsewhere", "set brokerIP1").await;
+        check(false, "clients are sent to this address, and it cannot be connected to", "start it").await;
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! Folders of a broker that runs on this machine: whether they are there, whose they are, and whether the files in them
 //! are their owner's, too. It reads names and modes only.
 
+use std::collections::VecDeque;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::broker::Looked;
 use super::{Area, Check};
 
-/// So many names of a folder are looked at.
-const NAMES_MAX: usize = 1000;
+/// So many files and folders of a folder are looked at.
+const NAMES_MAX: usize = 10_000;
 
 pub fn look(broker: &Looked) -> Vec<Check> {
     let folder = |key: &str| broker.config.get(key).filter(|path| !path.is_empty()).map(PathBuf::from);
@@ -21,9 +23,10 @@ pub fn look(broker: &Looked) -> Vec<Check> {
     for path in root.iter().chain(&log) {
         checks.push(check(path, &format!("store of {}", broker.found.name)));
     }
+    // Where the broker's are it does not tell.
     let logs = crate::logging::LogOptions::from_env().dir;
     if logs.is_dir() {
-        checks.push(check(&logs, "log files"));
+        checks.push(check(&logs, "log files of servers that this user starts"));
     }
     checks
 }
@@ -40,10 +43,10 @@ fn check(path: &Path, what: &str) -> Check {
                 "name another folder",
             );
         }
+        Err(error) if error.kind() == ErrorKind::NotFound => return missing(path, &subject, what),
         Err(error) => {
             let text = format!("{what}: cannot be looked at: {error}");
-            let advice = "run this as the broker's user; in a container the folder is another machine's";
-            return Check::warning(Area::Folder, &subject, text, advice);
+            return Check::warning(Area::Folder, &subject, text, "run this as the broker's user");
         }
     };
     let (owner, mode) = (folder.uid(), folder.permissions().mode() & 0o777);
@@ -65,15 +68,52 @@ fn check(path: &Path, what: &str) -> Check {
     Check::ok(Area::Folder, &subject, format!("{what}: belongs to user {owner}, mode {mode:o}"))
 }
 
-/// A file or folder in it that is somebody else's. What may write everywhere minds nobody.
+/// A broker in a container has its folder there. One on this machine still holds files of a folder that is gone.
+fn missing(path: &Path, subject: &str, what: &str) -> Check {
+    if !is_held(path) {
+        let text = format!("{what}: is not there");
+        let advice = "nothing, where the broker is in a container: its folder is there. Else it has been deleted or moved: \
+                      stop the broker and put it back";
+        return Check::warning(Area::Folder, subject, text, advice);
+    }
+    let text = format!("{what}: has been deleted, and a program still writes to files that were in it");
+    let advice = "what is stored from now on is lost with the next stop: let consumers take what is there, then stop the \
+                  broker, put the folder back from a copy or a slave, and start it again";
+    Check::problem(Area::Folder, subject, text, advice)
+}
+
+/// Whether a program, of those that this user may look at, has files open that were in a folder.
+fn is_held(path: &Path) -> bool {
+    let list = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|it| it.path());
+    let mut files = list(PathBuf::from("/proc")).flat_map(|program| list(program.join("fd")));
+    files.any(|file| {
+        fs::read_link(file)
+            .is_ok_and(|to| to.starts_with(path) && to.to_string_lossy().ends_with(" (deleted)"))
+    })
+}
+
+/// A file or folder in it, at any depth, that is somebody else's. What may write everywhere minds nobody.
 fn of_another(path: &Path, owner: u32) -> Option<(String, u32)> {
     if owner == 0 {
         return None;
     }
-    let names = fs::read_dir(path).ok()?.take(NAMES_MAX).flatten();
-    let mut owners = names.filter_map(|name| Some((name.file_name(), name.metadata().ok()?.uid())));
-    let (name, other) = owners.find(|(_, other)| *other != owner)?;
-    Some((name.to_string_lossy().into_owned(), other))
+    // The upper levels first: not all of a large store is looked at.
+    let mut folders = VecDeque::from([path.to_owned()]);
+    let mut left = NAMES_MAX;
+    while let Some(folder) = folders.pop_front() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten().take(left) {
+            left -= 1;
+            let Ok(found) = entry.metadata() else { continue };
+            if found.uid() != owner {
+                let name = entry.path().strip_prefix(path).map(Path::to_owned).unwrap_or_default();
+                return Some((name.to_string_lossy().into_owned(), found.uid()));
+            }
+            if found.is_dir() {
+                folders.push_back(entry.path());
+            }
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -102,5 +142,21 @@ mod tests {
         let owner = fs::metadata(&path).unwrap().uid();
         assert_eq!(of_another(&path, owner), None);
         assert_eq!(of_another(&path, owner + 1), Some(("lock".to_owned(), owner)));
+    }
+
+    #[test]
+    fn files_of_another_are_found_at_any_depth() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("config")).unwrap();
+        fs::write(folder.path().join("config/topics.json"), "").unwrap();
+        let owner = fs::metadata(folder.path()).unwrap().uid();
+        for name in ["", "config"] {
+            if std::os::unix::fs::chown(folder.path().join(name), Some(owner + 1), None).is_err() {
+                eprintln!("SKIPPED: only root can give files away");
+                return;
+            }
+        }
+        let expected = Some(("config/topics.json".to_owned(), owner));
+        assert_eq!(of_another(folder.path(), owner + 1), expected);
     }
 }

@@ -8,6 +8,7 @@ mod names;
 mod report;
 mod topic;
 
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use self::report::{Area, Check, Report};
 use crate::client::Calls;
 use crate::client::namesrvs::Namesrvs;
 use crate::protocol::body::route::ClusterInfo;
+use crate::protocol::topic::check_topic;
 
 /// For one request or one connection.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -47,6 +49,12 @@ pub fn run(args: &DoctorArgs) -> ExitCode {
         eprintln!("ERROR: no name server is named: -n HOST:PORT, or NAMESRV_ADDR");
         return ExitCode::FAILURE;
     };
+    if let Some(topic) = &args.topic
+        && let Err(reason) = check_topic(topic)
+    {
+        eprintln!("ERROR: -t '{topic}' is no topic's name: {reason}");
+        return ExitCode::FAILURE;
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -88,24 +96,36 @@ async fn examine(namesrvs: &Namesrvs, topic: Option<&str>) -> Report {
     report
 }
 
+/// Why no connection was made, and what to look for.
+struct Unreached {
+    reason: String,
+    advice: &'static str,
+}
+
 /// Connects and hangs up.
-async fn connect(addr: &str) -> Result<(), String> {
+async fn connect(addr: &str) -> Result<(), Unreached> {
     match tokio::time::timeout(TIMEOUT, tokio::net::TcpStream::connect(addr)).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+        Ok(Err(error)) => Err(Unreached { reason: error.to_string(), advice: advice_for(&error) }),
+        Err(_) => Err(Unreached {
+            reason: format!("no answer within {} s", TIMEOUT.as_secs()),
+            advice: "see whether that machine is up; then look for a firewall on the way, and for an address that only the \
+                     machine itself or its containers know",
+        }),
     }
 }
 
-/// What to look for, by why no connection was made.
-fn advice_for(reason: &str) -> &'static str {
-    if reason.contains("refused") {
-        "start it; if it runs, it is at another address or port than this"
-    } else if reason.contains("no answer") {
-        "look for a firewall on the way, and for an address that only the machine itself or its containers know"
-    } else if reason.contains("lookup") || reason.contains("resolve") || reason.contains("not known") {
-        "this name has no address here: write an IP address, or mend the name service"
-    } else {
-        "no route leads there from this machine: look at the address, and at the network"
+fn advice_for(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "start it; if it runs, it is at another address or port than this",
+        ErrorKind::HostUnreachable => {
+            "see whether that machine is up, and whether the address is right; nobody on the way to it answers for it"
+        }
+        // Without a port, or with one that is none.
+        ErrorKind::InvalidInput => "write HOST:PORT, as in 192.168.0.1:9876",
+        _ if error.to_string().contains("lookup") => {
+            "this name has no address here: write an IP address, or mend the name service"
+        }
+        _ => "no route leads there from this machine: look at the address, and at the network",
     }
 }

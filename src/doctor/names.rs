@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 
-use super::{Area, Check, Known, Report, advice_for, connect};
+use super::{Area, Check, Known, Report, Unreached, connect};
 use crate::client::Calls;
 use crate::client::namesrvs::Namesrvs;
+use crate::protocol::response_code::ResponseCode;
 
 /// Those that answer.
 pub async fn look(calls: &Calls, namesrvs: &Namesrvs, report: &mut Report) -> Vec<Known> {
@@ -22,9 +23,8 @@ pub async fn look(calls: &Calls, namesrvs: &Namesrvs, report: &mut Report) -> Ve
 
 async fn ask(calls: &Calls, addr: &str) -> (Check, Option<Known>) {
     let problem = |text: String, advice: &str| (Check::problem(Area::NameServer, addr, text, advice), None);
-    if let Err(reason) = connect(addr).await {
-        let text = format!("cannot be connected to from here: {reason}");
-        return problem(text, advice_for(&reason));
+    if let Err(Unreached { reason, advice }) = connect(addr).await {
+        return problem(format!("cannot be connected to from here: {reason}"), advice);
     }
     let began = Instant::now();
     match calls.cluster_info(addr).await {
@@ -55,10 +55,22 @@ async fn ask(calls: &Calls, addr: &str) -> (Check, Option<Known>) {
             };
             (check, Some(known))
         }
+        Err(_) if is_broker(calls, addr).await => problem(
+            "this is a broker, and no name server".to_owned(),
+            "name the name server's address: its port is 9876 where listenPort says nothing else",
+        ),
         Err(error) => problem(
             format!("something listens there, and does not answer as a name server does: {error}"),
             "look which program has this port, and whether both sides use TLS or neither",
         ),
+    }
+}
+
+/// Whether a broker answers there: it tells its figures, or says who may ask for them.
+async fn is_broker(calls: &Calls, addr: &str) -> bool {
+    match calls.broker_runtime_info(addr).await {
+        Ok(_) => true,
+        Err(error) => error.code() == Some(ResponseCode::NoPermission.into()),
     }
 }
 

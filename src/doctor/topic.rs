@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::broker::Looked;
+use super::broker::{Looked, allow};
 use super::{Area, Check, Known};
 use crate::client::Calls;
 use crate::protocol::body::route::{MASTER_ID, QueueData, TopicRouteData};
-use crate::protocol::perm::perm2string;
+use crate::protocol::perm::{PERM_READ, PERM_WRITE, perm2string};
 use crate::protocol::response_code::ResponseCode;
 
 /// Commands for the operator to copy.
@@ -76,12 +76,15 @@ pub async fn look(calls: &Calls, known: &[Known], brokers: &[Looked], topic: &st
 
 fn missing(commands: &Commands<'_>, brokers: &[Looked]) -> Check {
     let topic = commands.topic;
-    let creates = |it: &&Looked| it.config.get("autoCreateTopicEnable").is_some_and(|value| value == "true");
+    let creates = |it: &Looked| -> Option<bool> {
+        let value = it.config.get("autoCreateTopicEnable")?;
+        Some(value == "true" && !it.is_closed())
+    };
     let masters = || brokers.iter().filter(|it| it.found.id == MASTER_ID);
     let create = format!("{} creates it", commands.on_cluster(""));
     let (text, advice) = if masters().next().is_none() {
         ("does not exist, and no master is registered".to_owned(), format!("start a master; then {create}"))
-    } else if let Some(broker) = masters().find(creates) {
+    } else if let Some(broker) = masters().find(|it| creates(it) == Some(true)) {
         let name = &broker.found.name;
         (
             format!(
@@ -89,11 +92,27 @@ fn missing(commands: &Commands<'_>, brokers: &[Looked]) -> Check {
             ),
             format!("send a message, or create it beforehand: {create}. Look for a typing error in the name"),
         )
-    } else {
+    } else if let Some(broker) = masters().find(|it| creates(it).is_none()) {
+        let name = &broker.found.name;
         (
-            "does not exist, and no broker creates topics by itself (autoCreateTopicEnable=false): clients get `No route info`"
-                .to_owned(),
-            format!("{create}. Look for a typing error in the name, and at the name servers that the client asks"),
+            format!(
+                "does not exist: clients get `No route info`; whether a send creates it is not known, as {name} does not tell \
+                 its settings"
+            ),
+            format!("{create}. Look for a typing error in the name, and at what is said of {name} above"),
+        )
+    } else {
+        let why = match masters().all(Looked::is_closed) {
+            true => "brokerPermission lets nothing be sent",
+            false => "autoCreateTopicEnable=false",
+        };
+        (
+            format!(
+                "does not exist, and no broker creates topics by itself ({why}): clients get `No route info`"
+            ),
+            format!(
+                "{create}. Look for a typing error in the name, and at the name servers that the client asks"
+            ),
         )
     };
     Check::problem(Area::Topic, topic, text, advice)
@@ -106,15 +125,19 @@ fn queues(commands: &Commands<'_>, route: &TopicRouteData, brokers: &[Looked]) -
     // What is not named goes back to its default.
     let most = |nums: fn(&QueueData) -> i32| route.queue_datas.iter().map(nums).max().unwrap_or(0).max(1);
     let (read, write) = (most(|it| it.read_queue_nums), most(|it| it.write_queue_nums));
-    let change = commands.on_cluster(&format!(" -r {read} -w {write} -p 6"));
+    // What a whole broker takes away no topic can give back.
+    let change = |bit: i32| match withheld(route, brokers, bit) {
+        Some(allow) => allow,
+        None => format!("{} allows it", commands.on_cluster(&format!(" -r {read} -w {write} -p 6"))),
+    };
     if !route.queue_datas.iter().any(|it| it.is_writeable() && it.write_queue_nums > 0) {
         let text =
             "no broker lets anything be sent to it: producers fail with `No route info` or `Not found`";
-        checks.push(Check::problem(Area::Topic, topic, text, format!("{change} allows it")));
+        checks.push(Check::problem(Area::Topic, topic, text, change(PERM_WRITE)));
     }
     if !route.queue_datas.iter().any(|it| it.is_readable() && it.read_queue_nums > 0) {
         let text = "no broker lets it be read: consumers get no queue";
-        checks.push(Check::problem(Area::Topic, topic, text, format!("{change} allows it")));
+        checks.push(Check::problem(Area::Topic, topic, text, change(PERM_READ)));
     }
     let has: BTreeSet<&str> = route.queue_datas.iter().map(|it| it.broker_name.as_str()).collect();
     let masters = brokers.iter().filter(|it| it.found.id == MASTER_ID);
@@ -125,6 +148,18 @@ fn queues(commands: &Commands<'_>, route: &TopicRouteData, brokers: &[Looked]) -
         checks.push(Check::ok(Area::Topic, topic, text));
     }
     checks
+}
+
+/// What to do where it is the brokers themselves that withhold a permission, all that have the topic.
+fn withheld(route: &TopicRouteData, brokers: &[Looked], bit: i32) -> Option<String> {
+    let is_of_it = |it: &&Looked| {
+        it.found.id == MASTER_ID && route.queue_datas.iter().any(|queues| queues.broker_name == it.found.name)
+    };
+    let masters: Vec<&Looked> = brokers.iter().filter(is_of_it).collect();
+    let withhold = |it: &&&Looked| it.permission().is_some_and(|perm| perm & bit == 0);
+    let first = masters.iter().find(withhold)?;
+    (masters.iter().filter(withhold).count() == masters.len())
+        .then(|| format!("brokerPermission of its brokers takes it away: {}", allow(&first.found.addr)))
 }
 
 fn on_broker(
@@ -145,12 +180,11 @@ fn on_broker(
         return Check::warning(Area::Topic, topic, format!("{text}; its master is not there"), advice);
     };
     let master = brokers.iter().find(|it| it.found.id == MASTER_ID && it.found.name == *broker_name);
-    let whole =
-        master.and_then(|it| it.config.get("brokerPermission")).and_then(|text| text.parse::<i32>().ok());
+    let whole = master.and_then(Looked::permission);
     if !queues.is_writeable() || !queues.is_readable() {
         let what = if queues.is_writeable() { "read" } else { "send to" };
         let advice = match whole.filter(|whole| *whole & 6 != 6) {
-            Some(_) => format!("brokerPermission of {broker_name} takes it away: set it to 6"),
+            Some(_) => format!("brokerPermission of {broker_name} takes it away: {}", allow(addr)),
             None => format!(
                 "if clients shall {what} it there: {}; a write permission that was wiped comes back when the broker is \
                  started again",

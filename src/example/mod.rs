@@ -23,7 +23,7 @@ pub struct ExampleArgs {
 enum ExampleCommand {
     /// Send messages and print what the broker says to each
     QuickstartProducer(QuickstartProducerArgs),
-    /// Print messages as they come
+    /// Print messages as they come; it does not answer consumerStatus and consumes nothing directly (307, 309)
     QuickstartConsumer(QuickstartConsumerArgs),
 }
 

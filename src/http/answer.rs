@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::Watched;
 use super::metrics::Exposition;
+use super::overview::View;
 use super::request::Refused;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -83,8 +84,8 @@ pub fn is_large(path: &str) -> bool {
     matches!(path, "/metrics" | "/api/overview.json")
 }
 
-/// Answers a path.
-pub async fn of(path: &str, watched: Arc<dyn Watched>) -> Answer {
+/// Answers a path and its query.
+pub async fn of(path: &str, query: &str, watched: Arc<dyn Watched>) -> Answer {
     match path {
         "/" => page(),
         "/healthz" => Answer::text(200, "ok"),
@@ -105,7 +106,8 @@ pub async fn of(path: &str, watched: Arc<dyn Watched>) -> Answer {
         }
         "/api/overview.json" => {
             watched.look_around().await;
-            collected(move || match serde_json::to_vec(&watched.overview()) {
+            let view = View::of(query);
+            collected(move || match serde_json::to_vec(&watched.overview(&view)) {
                 Ok(json) => Answer::new(200, JSON, json),
                 Err(error) => Answer::text(500, &error.to_string()),
             })

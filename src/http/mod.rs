@@ -18,7 +18,7 @@ use futures_util::future::BoxFuture;
 pub use self::server::{Limits, Server};
 
 use self::metrics::Exposition;
-use self::overview::Overview;
+use self::overview::{Overview, View};
 
 /// What is watched. All of it only reads.
 pub trait Watched: Send + Sync + 'static {
@@ -34,7 +34,7 @@ pub trait Watched: Send + Sync + 'static {
     }
 
     /// What the page shows. May block for some milliseconds.
-    fn overview(&self) -> Overview;
+    fn overview(&self, view: &View) -> Overview;
 }
 
 /// Where to listen.

@@ -9,6 +9,56 @@ use super::process::Process;
 /// Rows of a table that are given at most.
 pub const ROWS_MAX: usize = 200;
 
+/// Which topics and groups are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct View {
+    /// The program's own, too.
+    pub system: bool,
+    /// Those that have this in their names; in lower case.
+    pub find: String,
+}
+
+impl View {
+    /// From a query: `system=1&find=TEXT`. What else it has is passed over.
+    pub fn of(query: &str) -> View {
+        let mut view = View::default();
+        for (name, value) in query.split('&').filter_map(|field| field.split_once('=')) {
+            match name {
+                "system" => view.system = value == "1",
+                "find" => view.find = decoded(value).trim().to_lowercase(),
+                _ => {}
+            }
+        }
+        view
+    }
+
+    /// Whether a row with these names is wanted.
+    pub fn wants(&self, is_system: bool, names: &[&str]) -> bool {
+        let is_found = |name: &&str| name.to_lowercase().contains(&self.find);
+        (self.system || !is_system) && (self.find.is_empty() || names.iter().any(is_found))
+    }
+}
+
+/// A query's value as it was meant: `%41`, and `+` for a blank.
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let escaped = value.get(value.len() - behind.len()..value.len() - behind.len() + 2);
+        match (first, escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &behind[2..];
+                continue;
+            }
+            (b'+', _) => bytes.push(b' '),
+            (byte, _) => bytes.push(*byte),
+        }
+        rest = behind;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// A server at one moment. What it does not have is left out.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,11 +84,14 @@ pub struct Overview {
     /// Of the cluster, as a name server knows them.
     pub brokers: Vec<BrokerRow>,
     pub slaves: Vec<SlaveRow>,
-    /// The busiest first.
+    /// Of those that are wanted the busiest first.
     pub topics: Vec<TopicRow>,
+    /// How many are wanted.
     pub topics_in_all: usize,
-    /// Those that are furthest behind first.
+    /// Pairs of a group and a topic, of those that are wanted the furthest behind first.
     pub groups: Vec<GroupRow>,
+    /// How many pairs are wanted, and how many groups are in them.
+    pub pairs_in_all: usize,
     pub groups_in_all: usize,
 }
 
@@ -132,4 +185,31 @@ pub struct GroupRow {
     pub lag: i64,
     pub messages_out: u64,
     pub rate_out: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_say_what_is_wanted() {
+        let check = |query: &str, system: bool, find: &str| {
+            assert_eq!(View::of(query), View { system, find: find.to_owned() }, "{query}");
+        };
+        check("", false, "");
+        check("system=1&find=Orders", true, "orders");
+        check("system=0&find=%25RETRY%25a+b&x=y&z", false, "%retry%a b");
+        // What is no escape stays as it is.
+        check("find=%", false, "%");
+        check("find=%4", false, "%4");
+        check("find=%zz%C3%A4%C3", false, "%zzä\u{fffd}");
+        check("find=%4\u{e4}", false, "%4ä");
+    }
+
+    #[test]
+    fn rows_are_found_by_their_names() {
+        let view = View::of("find=ORD");
+        assert!(view.wants(false, &["workers", "orders"]) && !view.wants(false, &["workers"]));
+        assert!(!view.wants(true, &["orders"]) && View::of("system=1").wants(true, &["orders"]));
+    }
 }

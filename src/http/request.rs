@@ -13,6 +13,8 @@ pub struct Request {
     pub is_head: bool,
     /// Without the query.
     pub path: String,
+    /// What follows the path's question mark.
+    pub query: String,
     /// `Host`, without the port.
     pub host: Option<String>,
     /// Another request may follow on the connection.
@@ -78,8 +80,15 @@ impl Request {
         let text = std::str::from_utf8(head).map_err(|_| Refused::Malformed("the head is no text"))?;
         let text = text.strip_suffix("\r\n\r\n").ok_or(Refused::Malformed("the head has no end"))?;
         let mut lines = text.split("\r\n");
-        let (is_head, path, is_new) = request_line(lines.next().unwrap_or_default())?;
-        let mut request = Request { is_head, path, host: None, keep_alive: is_new };
+        let (is_head, target, is_new) = request_line(lines.next().unwrap_or_default())?;
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut request = Request {
+            is_head,
+            path: path.to_owned(),
+            query: query.to_owned(),
+            host: None,
+            keep_alive: is_new,
+        };
         for (number, line) in lines.enumerate() {
             if number == HEADERS_MAX {
                 return Err(Refused::TooLong);
@@ -116,7 +125,7 @@ impl Request {
     }
 }
 
-fn request_line(line: &str) -> Result<(bool, String, bool), Refused> {
+fn request_line(line: &str) -> Result<(bool, &str, bool), Refused> {
     let mut words = line.split(' ');
     let (Some(method), Some(target), Some(version), None) =
         (words.next(), words.next(), words.next(), words.next())
@@ -135,11 +144,10 @@ fn request_line(line: &str) -> Result<(bool, String, bool), Refused> {
         _ if !method.is_empty() && method.bytes().all(is_token) => return Err(Refused::Method),
         _ => return Err(Refused::Malformed("the method is none")),
     };
-    let path = target.split('?').next().unwrap_or_default();
-    if !path.starts_with('/') || path.contains(['\r', '\n', '\t']) {
+    if !target.starts_with('/') || target.contains(['\r', '\n', '\t']) {
         return Err(Refused::Malformed("the target is no path"));
     }
-    Ok((is_head, path.to_owned(), is_new))
+    Ok((is_head, target, is_new))
 }
 
 fn is_token(byte: u8) -> bool {

@@ -1,9 +1,10 @@
 //! The listener and its connections. Everything has a limit: connections, bytes and time of a request's head, time for an
 //! answer to be taken, answers that are made or sent at once. A peer that is slow or talks nonsense costs its connection.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,6 +28,8 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Limits {
     /// Connections past which new ones are closed at once.
     pub connections: usize,
+    /// The same of one address, so that nobody keeps a health check out.
+    pub connections_per_addr: usize,
     /// For a head, from its first byte on.
     pub head: Duration,
     /// Between two requests.
@@ -43,6 +46,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections: 64,
+            connections_per_addr: 32,
             head: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             write: Duration::from_secs(10),
@@ -63,8 +67,40 @@ struct App {
     watched: Arc<dyn Watched>,
     limits: Limits,
     large: Semaphore,
-    /// Only this machine can connect: names that lead here are not believed.
-    is_local: bool,
+}
+
+/// How many connections each address has.
+#[derive(Debug, Default)]
+struct Seats(Mutex<HashMap<IpAddr, usize>>);
+
+/// A connection's share of them, given back when it ends.
+struct Seat {
+    seats: Arc<Seats>,
+    ip: IpAddr,
+}
+
+impl Seats {
+    fn take(self: &Arc<Seats>, ip: IpAddr, most: usize) -> Option<Seat> {
+        let mut of_addr = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = of_addr.entry(ip).or_insert(0);
+        if *taken >= most {
+            return None;
+        }
+        *taken += 1;
+        Some(Seat { seats: Arc::clone(self), ip })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut of_addr = self.seats.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = of_addr.get_mut(&self.ip) {
+            *taken -= 1;
+            if *taken == 0 {
+                of_addr.remove(&self.ip);
+            }
+        }
+    }
 }
 
 pub(super) fn bind(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -87,8 +123,7 @@ impl Server {
         let listener = place.bind()?;
         let addr = listener.local_addr()?;
         let listener = TcpListener::from_std(listener)?;
-        let (large, is_local) = (Semaphore::new(limits.large), addr.ip().is_loopback());
-        let app = Arc::new(App { watched, limits, large, is_local });
+        let app = Arc::new(App { watched, limits, large: Semaphore::new(limits.large) });
         tracing::info!(%addr, "metrics and overview are served");
         Ok(Server { addr, accepting: tokio::spawn(accept(listener, app)) })
     }
@@ -108,18 +143,25 @@ impl Drop for Server {
 
 async fn accept(listener: TcpListener, app: Arc<App>) {
     let mut tasks = JoinSet::new();
+    let seats = Arc::new(Seats::default());
     loop {
         while tasks.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, remote)) if tasks.len() < app.limits.connections => {
+            Ok((stream, remote)) => {
+                let has_room = tasks.len() < app.limits.connections;
+                let seat = seats.take(remote.ip(), app.limits.connections_per_addr).filter(|_| has_room);
+                let Some(seat) = seat else {
+                    tracing::debug!(%remote, "http connection refused: there are too many");
+                    continue;
+                };
                 let app = Arc::clone(&app);
                 tasks.spawn(async move {
+                    let _seat = seat;
                     if let Err(error) = serve(stream, &app).await {
                         tracing::debug!(%remote, %error, "http connection ended");
                     }
                 });
             }
-            Ok((_, remote)) => tracing::debug!(%remote, "http connection refused: there are too many"),
             Err(error) => {
                 tracing::warn!(%error, "http accept failed");
                 tokio::time::sleep(ACCEPT_RETRY).await;
@@ -131,6 +173,8 @@ async fn accept(listener: TcpListener, app: Arc<App>) {
 /// Serves one connection to its end.
 async fn serve(mut stream: TcpStream, app: &App) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    // Whoever connects to a loopback address is on this machine, and so may be a browser whose page is somebody else's.
+    let is_local = stream.local_addr()?.ip().is_loopback();
     let mut unread = Vec::new();
     loop {
         let request = match next_request(&mut stream, &mut unread, app.limits).await? {
@@ -151,11 +195,11 @@ async fn serve(mut stream: TcpStream, app: &App) -> io::Result<()> {
             false => Ok(None),
         };
         let answer = match turn {
-            _ if app.is_local && !is_local_name(request.host.as_deref()) => {
-                Answer::text(421, "this port answers to IP addresses and localhost only")
+            _ if is_local && !is_local_name(request.host.as_deref()) => {
+                Answer::text(421, "on this machine the port answers to IP addresses and localhost only")
             }
             Err(_) => Answer::text(503, "too many are asking at once"),
-            Ok(_) => answer::of(&request.path, Arc::clone(&app.watched)).await,
+            Ok(_) => answer::of(&request.path, &request.query, Arc::clone(&app.watched)).await,
         };
         write(&mut stream, &answer, request.is_head, request.keep_alive, app.limits).await?;
         drop(turn);

@@ -7,7 +7,6 @@ mod processor;
 pub mod route_info;
 mod watched;
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,9 +25,9 @@ use crate::config::namesrv::NamesrvConfig;
 use crate::config::remoting::NettyServerConfig;
 use crate::config::{self, Entry, Problem, ProblemKind};
 use crate::http;
-use crate::remoting::SerializeType;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::remoting::tls::{ServerTls, TlsError, TlsSettings};
+use crate::remoting::{BindError, SerializeType};
 
 const SCAN_FIRST_AFTER: Duration = Duration::from_secs(5);
 const SCAN_EVERY: Duration = Duration::from_secs(10);
@@ -67,13 +66,8 @@ impl Default for Configs {
 /// Why a name server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(
-        "listenPort {port} cannot be listened on: {error}. Another program has it, or it needs privileges: \
-             see `ss -ltnp`, or set another listenPort"
-    )]
-    Bind { port: u16, error: io::Error },
-    #[error("httpPort {port} cannot be listened on: {error}")]
-    Http { port: i32, error: io::Error },
+    #[error(transparent)]
+    Bind(#[from] BindError),
     #[error("listenPort={0} is no port")]
     Port(i32),
     #[error("adminAllowedAddrs: {0}")]
@@ -159,7 +153,7 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
     let allowed = AllowedAddrs::parse(allowed).map_err(StartError::AdminAllowedAddrs)?;
     let tls = ServerTls::open(&configs.tls)?;
     let kv = KvConfig::open(PathBuf::from(&configs.namesrv.kv_config_path))?;
-    let bind_failed = |error| StartError::Bind { port, error };
+    let bind_failed = |error| BindError { what: "listenPort", port, key: "listenPort", error };
     let bound = Bound::at(SocketAddr::new(configs.bind_ip, port)).map_err(bind_failed)?;
     let options = ServerOptions {
         tls: Arc::clone(&tls),
@@ -177,8 +171,12 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
     let router = processor::router(Arc::clone(&namesrv), allowed);
     let server = bound.serve(Arc::new(router), options).map_err(bind_failed)?;
     let watch = Arc::new(watched::Watch::new(&namesrv, server.addr(), server.counter()));
-    let http = place.map(|place| http::Server::start(place, watch)).transpose();
-    let http = http.map_err(|error| StartError::Http { port: http_port, error })?;
+    let start_http = |place: http::Place| {
+        let key = "httpPort, 0 for none";
+        let bind_failed = |error| BindError { what: "httpPort", port: place.port, key, error };
+        http::Server::start(place, watch).map_err(bind_failed)
+    };
+    let http = place.map(start_http).transpose()?;
     let mut jobs = JoinSet::new();
     jobs.spawn(scan(Arc::clone(&namesrv)));
     jobs.spawn(tls.keep_fresh());

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use super::Namesrv;
 use crate::http::Watched;
 use crate::http::metrics::{Exposition, Labels};
-use crate::http::overview::{BrokerRow, Overview, ROWS_MAX, TopicRow};
+use crate::http::overview::{BrokerRow, Overview, ROWS_MAX, TopicRow, View};
 use crate::http::process::Process;
 use crate::protocol::topic;
 use crate::remoting::server::Connections;
@@ -96,7 +96,7 @@ impl Watched for Watch {
         Process::look().metrics(to);
     }
 
-    fn overview(&self) -> Overview {
+    fn overview(&self, view: &View) -> Overview {
         let Some(namesrv) = self.namesrv.upgrade() else {
             return Overview { trouble: Some(STOPPED.to_owned()), ..Overview::default() };
         };
@@ -104,6 +104,7 @@ impl Watched for Watch {
         let mut brokers = brokers(&namesrv);
         brokers.truncate(BROKERS_MAX);
         let mut topics = topics(&namesrv);
+        topics.retain(|(is_system, name)| view.wants(*is_system, &[name]));
         let topics_in_all = topics.len();
         topics.truncate(ROWS_MAX);
         Overview {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::account::Account;
 use super::command::Command;
 use super::connection::{self, Limits, ReadBudget, Security};
 use super::peer::{InvokeError, Peer};
@@ -24,18 +25,26 @@ pub struct ClientOptions {
     pub limits: Limits,
     /// None for plain connections.
     pub tls: Option<Arc<ClientTls>>,
+    /// Who signs all requests, if anybody. What is wrong with it is told by the first of them.
+    pub account: Result<Option<Arc<Account>>, String>,
 }
 
 impl Default for ClientOptions {
     fn default() -> ClientOptions {
-        ClientOptions { connect_timeout: Duration::from_secs(3), limits: Limits::default(), tls: None }
+        ClientOptions {
+            connect_timeout: Duration::from_secs(3),
+            limits: Limits::default(),
+            tls: None,
+            account: Ok(None),
+        }
     }
 }
 
 impl ClientOptions {
-    /// For tools: with TLS where the environment asks for it.
+    /// For tools: with TLS and an account where the environment has them. Blocks.
     pub fn of_environment() -> ClientOptions {
-        ClientOptions { tls: ClientTls::of_environment(), ..ClientOptions::default() }
+        let (tls, account) = (ClientTls::of_environment(), Account::of_environment());
+        ClientOptions { tls, account, ..ClientOptions::default() }
     }
 }
 
@@ -61,9 +70,15 @@ impl Client {
     pub async fn invoke(
         &self,
         addr: &str,
-        command: Command,
+        mut command: Command,
         timeout: Duration,
     ) -> Result<Command, InvokeError> {
+        match &self.options.account {
+            Ok(account) => account.iter().for_each(|account| account.sign(&mut command)),
+            Err(reason) => {
+                return Err(InvokeError::Connect { addr: addr.to_owned(), reason: reason.clone() });
+            }
+        }
         let call = async { self.peer(addr).await?.invoke(command, timeout).await };
         match tokio::time::timeout(timeout, call).await {
             Ok(result) => result,
@@ -124,7 +139,11 @@ impl Client {
             let remote = stream.peer_addr()?;
             Ok::<_, io::Error>((stream, remote))
         };
-        let (mut stream, remote) = connect.await.map_err(|error| error.to_string())?;
+        let told = |error: io::Error| match error.kind() {
+            io::ErrorKind::InvalidInput => "HOST:PORT is wanted, as in localhost:9876".to_owned(),
+            _ => error.to_string(),
+        };
+        let (mut stream, remote) = connect.await.map_err(told)?;
         let Some(tls) = &self.options.tls else { return Ok((stream, Security::Plain)) };
         let config = tls.config()?;
         let shake = async {

@@ -4,7 +4,9 @@
 //! Bytes come in through [`connection`], which cuts frames ([`codec`]), and hands each [`command::Command`] to a
 //! [`Service`]; servers use a [`router::Router`] as their service.
 
+pub mod account;
 pub mod binary_header;
+mod bind_error;
 mod buffers;
 pub mod client;
 pub mod codec;
@@ -16,6 +18,7 @@ pub mod router;
 pub mod server;
 pub mod tls;
 
+pub use bind_error::BindError;
 pub use command::{Body, Command, Response, SerializeType};
 pub use peer::{InvokeError, Peer};
 pub use router::{Answer, Fault, Request, Router, Service, Waiting};

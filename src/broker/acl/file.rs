@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use yaml_rust2::{Yaml, YamlLoader};
 
 use super::{Account, Accounts, Addresses, Permission};
+use crate::remoting::account::text_of;
 
 /// More accounts than anybody has fit into this.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
@@ -96,15 +97,8 @@ fn account(yaml: &Yaml) -> Result<Account, String> {
     Ok(account)
 }
 
-/// `12345678` is a text here, too; no value is an empty one.
 fn text(yaml: &Yaml, key: &str) -> Result<String, String> {
-    match yaml {
-        Yaml::String(text) | Yaml::Real(text) => Ok(text.clone()),
-        Yaml::Integer(number) => Ok(number.to_string()),
-        Yaml::Boolean(value) => Ok(value.to_string()),
-        Yaml::Null => Ok(String::new()),
-        _ => Err(format!("{key} is no text")),
-    }
+    text_of(yaml).ok_or_else(|| format!("{key} is no text"))
 }
 
 fn list(yaml: &Yaml, key: &str) -> Result<Vec<String>, String> {

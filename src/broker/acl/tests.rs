@@ -1,5 +1,8 @@
 //! Accounts, signatures and permissions, by requests as the hook of `rocketmq-acl` makes them.
 
+use hmac::{Hmac, KeyInit};
+use sha1::Sha1;
+
 use super::*;
 use crate::protocol::request_code::RequestCode;
 

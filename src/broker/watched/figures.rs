@@ -84,6 +84,8 @@ type Range = (i32, i64, i64);
 struct Online {
     count: usize,
     at_odds: bool,
+    /// Its members keep their offsets themselves.
+    is_broadcasting: bool,
     topics: HashSet<String>,
 }
 
@@ -99,6 +101,15 @@ impl Figures {
         let mut counted = broker.statistics.totals();
         let online = online(broker);
         let mut pairs = Pairs::default();
+        // Groups that have not committed anything yet are behind by all that is there, as mqadmin shows them.
+        for (group, online) in &online {
+            for (topic, ranges) in
+                online.topics.iter().filter_map(|topic| ranges.get_key_value(topic.as_str()))
+            {
+                let nothing = || progress(ranges, &BTreeMap::new());
+                pairs.at(topic, group).progress = (!online.is_broadcasting).then(nothing);
+            }
+        }
         let left_out = broker.offsets.for_each(PAIRS_MAX, |group, topic, offsets| {
             let is_concern =
                 online.get(group).is_none_or(|it| it.topics.is_empty() || it.topics.contains(topic));
@@ -179,7 +190,12 @@ fn online(broker: &Broker) -> HashMap<String, Online> {
         let topics = group.subscriptions().into_keys().collect();
         (
             group.name().to_owned(),
-            Online { count: group.clients().len(), at_odds: group.is_at_odds(), topics },
+            Online {
+                count: group.clients().len(),
+                at_odds: group.is_at_odds(),
+                is_broadcasting: group.is_broadcasting(),
+                topics,
+            },
         )
     };
     broker.consumers.all().into_iter().map(of_group).collect()

@@ -4,6 +4,7 @@
 mod figures;
 mod metrics;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,12 +13,14 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use self::figures::Figures;
+use self::figures::{Figures, PairFigures, TopicFigures};
 use super::Broker;
 use crate::http::Watched;
 use crate::http::histogram::BOUNDS_US;
 use crate::http::metrics::Exposition;
-use crate::http::overview::{BrokerRow, GroupRow, Overview, ROWS_MAX, SlaveRow, Store, TopicRow, Traffic};
+use crate::http::overview::{
+    BrokerRow, GroupRow, Overview, ROWS_MAX, SlaveRow, Store, TopicRow, Traffic, View,
+};
 use crate::http::process::Process;
 use crate::remoting::server::Connections;
 
@@ -130,12 +133,15 @@ impl Watched for Watch {
         self.ask_cluster().boxed()
     }
 
-    fn overview(&self) -> Overview {
+    fn overview(&self, view: &View) -> Overview {
         let Some(broker) = self.broker.upgrade() else {
             return Overview { trouble: Some(STOPPED.to_owned()), ..Overview::default() };
         };
         let figures = Figures::collect(&broker);
         let now_ms = broker.now_ms();
+        let topics = wanted_topics(&figures, view);
+        let pairs = wanted_pairs(&figures, view);
+        let groups: HashSet<&str> = pairs.iter().map(|pair| pair.group.as_str()).collect();
         Overview {
             kind: "broker",
             name: broker.config.broker_name.clone(),
@@ -152,10 +158,11 @@ impl Watched for Watch {
             store: Some(store(&broker)),
             brokers: self.cluster().brokers.clone(),
             slaves: slaves(&broker),
-            topics_in_all: figures.topics.len() + figures.topics_left_out,
-            groups_in_all: figures.pairs.len() + figures.pairs_left_out,
-            topics: topics(&figures),
-            groups: groups(&figures),
+            topics_in_all: topics.len() + figures.topics_left_out,
+            pairs_in_all: pairs.len() + figures.pairs_left_out,
+            groups_in_all: groups.len(),
+            topics: topic_rows(topics),
+            groups: group_rows(pairs),
         }
     }
 }
@@ -245,11 +252,19 @@ fn slaves(broker: &Broker) -> Vec<SlaveRow> {
     slaves.into_iter().map(row).collect()
 }
 
+fn wanted_topics<'a>(figures: &'a Figures, view: &View) -> Vec<&'a TopicFigures> {
+    figures.topics.iter().filter(|topic| view.wants(topic.is_system, &[topic.name()])).collect()
+}
+
+fn wanted_pairs<'a>(figures: &'a Figures, view: &View) -> Vec<&'a PairFigures> {
+    let is_wanted = |pair: &&PairFigures| view.wants(pair.is_system(), &[&pair.group, &pair.topic]);
+    figures.pairs.iter().filter(is_wanted).collect()
+}
+
 /// The busiest topics, those of users first.
-fn topics(figures: &Figures) -> Vec<TopicRow> {
-    let mut rows: Vec<TopicRow> = figures
-        .topics
-        .iter()
+fn topic_rows(topics: Vec<&TopicFigures>) -> Vec<TopicRow> {
+    let mut rows: Vec<TopicRow> = topics
+        .into_iter()
         .map(|topic| TopicRow {
             name: topic.name().to_owned(),
             is_system: topic.is_system,
@@ -276,8 +291,7 @@ fn topics(figures: &Figures) -> Vec<TopicRow> {
 }
 
 /// The groups that are furthest behind, those of users first.
-fn groups(figures: &Figures) -> Vec<GroupRow> {
-    let mut pairs: Vec<_> = figures.pairs.iter().collect();
+fn group_rows(mut pairs: Vec<&PairFigures>) -> Vec<GroupRow> {
     pairs.sort_by(|one, other| {
         (one.is_system(), other.lag, other.online, &one.group, &one.topic).cmp(&(
             other.is_system(),

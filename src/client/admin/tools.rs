@@ -422,10 +422,12 @@ impl Tools {
         Ok(all)
     }
 
-    /// The same for a group of which nobody is there: its offsets are set at the brokers. `step` hears of each queue.
+    /// The same for a group of which nobody is there: its offsets are set at the brokers, or in a dry run only told. `step`
+    /// hears of each queue.
     pub async fn reset_offset_old(
         &self,
         header: &ResetOffsetRequestHeader,
+        is_dry_run: bool,
         mut step: impl FnMut(usize, usize),
     ) -> Result<Vec<RollbackStats>, ToolError> {
         let mut queues: Vec<(String, MessageQueue, OffsetWrapper)> = Vec::new();
@@ -444,7 +446,7 @@ impl Tools {
         }
         let mut all = Vec::new();
         for (broker, queue, offset) in &queues {
-            all.push(self.roll_back(broker, header, queue, offset).await?);
+            all.push(self.roll_back(broker, header, is_dry_run, queue, offset).await?);
             step(all.len(), queues.len());
         }
         Ok(all)
@@ -454,6 +456,7 @@ impl Tools {
         &self,
         broker: &str,
         header: &ResetOffsetRequestHeader,
+        is_dry_run: bool,
         queue: &MessageQueue,
         offset: &OffsetWrapper,
     ) -> Result<RollbackStats, ToolError> {
@@ -462,9 +465,8 @@ impl Tools {
             -1 => self.calls.max_offset(broker, topic, queue_id).await?,
             timestamp => self.calls.search_offset(broker, topic, queue_id, timestamp).await?,
         };
-        let mut rollback_offset = offset.consumer_offset;
-        if header.is_force || timestamp_offset <= offset.consumer_offset {
-            rollback_offset = timestamp_offset;
+        let is_moved = header.is_force || timestamp_offset <= offset.consumer_offset;
+        if is_moved && !is_dry_run {
             let update = UpdateConsumerOffsetRequestHeader {
                 consumer_group: header.group.clone(),
                 topic: topic.to_owned(),
@@ -479,7 +481,7 @@ impl Tools {
             broker_offset: offset.broker_offset,
             consumer_offset: offset.consumer_offset,
             timestamp_offset,
-            rollback_offset,
+            rollback_offset: if is_moved { timestamp_offset } else { offset.consumer_offset },
         })
     }
 

@@ -25,6 +25,7 @@ function count(value) {
   return whole.format(Math.round(value));
 }
 function rate(value) {
+  if (value > 0 && value < .05) return "< 0.1";
   return value >= 100 || value === 0 ? count(value) : value.toFixed(value < 10 ? 1 : 0);
 }
 function bytes(value) {
@@ -93,6 +94,8 @@ function remember(now) {
       for (const name of ["bytesIn", "bytesOut", "p99", "lag"]) {
         for (let i = of("in").values.length; i > 0; i--) of(name).add(null);
       }
+      of("lag").values.pop();
+      of("lag").add(t.lag);
     } else {
       const seconds = (now.nowMs - before.nowMs) / 1000;
       // A clock that was set, or a broker that has started again.
@@ -109,8 +112,11 @@ function remember(now) {
   const seen = new Set();
   for (const row of now.topics) { const key = "topic " + row.name; seen.add(key); of(key).add(row.rateIn + row.rateOut); }
   for (const row of now.groups) { const key = pair(row); seen.add(key); of(key).add(row.lag); }
+  // A row that is not shown may come back: what it was stays for as long as a plot reaches.
   for (const key of Object.keys(series)) {
-    if (key.includes(" ") && !seen.has(key)) delete series[key];
+    if (!key.includes(" ") || seen.has(key)) continue;
+    of(key).add(null);
+    if (of(key).values.every(value => value === null)) delete series[key];
   }
   before = now;
 }
@@ -145,19 +151,21 @@ function card(title, lines, form) {
   }
   const most = largest(lines.flatMap(({ name }) => of(name).values));
   const drawn = plot(lines.map(({ name, cls }) => ({ values: of(name).values, cls })), 300, 56, most);
-  const scale = make("div", "scale", make("span", "", "5 min"), make("span", "", "max " + form(most)), make("span", "", "now"));
+  const scale = make("div", "scale", make("span", "", "5 min"), make("span", "", most ? "max " + form(most) : ""), make("span", "", "now"));
   return make("div", "card", make("h3", "", title), now, drawn, scale);
 }
 
-function table(section, columns, rows, note) {
-  section.hidden = !rows.length;
+// Without rows it says that there are none, or is not there where nothing is to be said.
+function table(section, columns, rows, note, none) {
+  section.hidden = !rows.length && !none;
   $("h2", section).replaceChildren($("h2", section).firstChild.textContent, make("small", "", note));
   const head = make("tr", "", ...columns.map(column => make("th", column.cls || "", column.title)));
   const body = rows.map(row => make("tr", row.isThis ? "this" : "", ...columns.map(column => {
     const value = column.of(row), extra = column.mark ? column.mark(row) : "";
     return make("td", `${column.cls || ""} ${extra}`.trim(), value);
   })));
-  $("table", section).replaceChildren(make("thead", "", head), make("tbody", "", ...body));
+  $("table", section).replaceChildren(
+    ...(rows.length ? [make("thead", "", head), make("tbody", "", ...body)] : [make("tbody", "", make("tr", "", make("td", "empty", none || "")))]));
 }
 
 const small = (key, cls) => {
@@ -183,25 +191,32 @@ function show(now) {
       card("Put latency, 99th percentile", [{ name: "p99", label: "at most", cls: "one" }], micros));
   }
   facts(now);
-  const all = $("#system input").checked, wanted = row => all || !row.isSystem;
-  const topics = now.topics.filter(wanted), groups = now.groups.filter(wanted);
-  $("#system").hidden = ![...now.topics, ...now.groups].some(row => row.isSystem);
-  table($("#cluster"), [text("Broker", "name"), number("Id", row => row.id), { title: "Address", of: row => row.addr }, { ...text("Cluster", "cluster"), cls: "text wide" },
+  const flows = now.kind === "broker", none = $("#view [type=search]").value ? "none found" : "none yet";
+  $("#view").hidden = false;
+  table($("#cluster"), [text("Broker", "name"), number("Id", row => row.id), text("Address", "addr"), { ...text("Cluster", "cluster"), cls: "text wide" },
     { title: "Role", of: row => row.id === 0 ? "master" : "slave" }], now.brokers, "as a name server knows it");
   table($("#slaves"), [{ title: "Slave", of: row => row.addr }, number("Behind", row => bytes(row.lagBytes), { mark: row => row.inSync ? "" : "warn" }),
     number("Per second", row => bytes(row.bytesPerSecond))], now.slaves, "");
   table($("#groups"), [text("Group", "name"), text("Topic", "topic"),
     number("Online", row => row.online + (row.atOdds ? ", at odds" : ""), { mark: row => row.atOdds ? "warn" : row.online ? "" : row.lag ? "warn" : "none" }),
     number("Out/s", row => rate(row.rateOut), { wide: true }),
-    number("Lag", row => count(row.lag)), { title: "", cls: "plot", of: row => small(pair(row), "other") }], groups, shown(groups, now.groupsInAll));
-  const flows = now.kind === "broker";
+    number("Lag", row => count(row.lag)), { title: "lag, 5 min", cls: "plot", of: row => small(pair(row), "other") }],
+  now.groups, ways(now), flows && none);
   table($("#topics"), [text("Topic", "name"), number("Queues", row => String(row.queues), { wide: flows }), ...(flows ? [
     number("In/s", row => rate(row.rateIn)), number("Out/s", row => rate(row.rateOut)),
     number("Received", row => count(row.messagesIn), { wide: true }), number("Stored", row => count(row.stored)),
-    { title: "", cls: "plot", of: row => small("topic " + row.name, "one") }] : [])], topics, shown(topics, now.topicsInAll));
+    { title: "in + out, 5 min", cls: "plot", of: row => small("topic " + row.name, "one") }] : [])],
+  now.topics, shown(now.topics, now.topicsInAll), none);
 }
 
-function shown(rows, all) { return rows.length < all ? `${rows.length} of ${whole.format(all)}` : String(all); }
+function shown(rows, all) { return rows.length < all ? `${rows.length} of ${whole.format(all)}` : whole.format(all); }
+
+// A group has a row for each of its topics.
+function ways(now) {
+  const { groups, groupsInAll, pairsInAll } = now;
+  const rows = groups.length === pairsInAll && groupsInAll === pairsInAll ? "" : `, ${shown(groups, pairsInAll)} rows`;
+  return whole.format(groupsInAll) + rows;
+}
 
 function facts(now) {
   const { process: p, store: s, traffic: t } = now;
@@ -217,19 +232,27 @@ function facts(now) {
   $("#facts").replaceChildren(...list.map(([name, value]) => make("div", "", make("span", "", name), make("b", "", value))));
 }
 
+let waiting = null, asked = 0;
 async function look() {
+  clearTimeout(waiting);
+  const mine = ++asked, search = $("#view [type=search]").value, system = $("#view [type=checkbox]").checked;
+  const query = new URLSearchParams({ system: system ? 1 : 0, find: search });
   try {
-    const answer = await fetch("/api/overview.json", { cache: "no-store", signal: AbortSignal.timeout(8000) });
+    const answer = await fetch(`/api/overview.json?${query}`, { cache: "no-store", signal: AbortSignal.timeout(8000) });
     if (!answer.ok) throw new Error(`answer ${answer.status}`);
     const now = await answer.json();
-    remember(now);
+    if (mine !== asked) return;
+    // Somebody who types asks more often than the plots have points.
+    if (!before || now.uptimeMs - before.uptimeMs < 0 || now.uptimeMs - before.uptimeMs > EVERY_MS / 2) remember(now);
     show(now);
   } catch (error) {
+    if (mine !== asked) return;
     $("#state").textContent = `no answer (${error.message})`;
     $("#state").className = "bad";
   }
-  setTimeout(look, EVERY_MS);
+  waiting = setTimeout(look, EVERY_MS);
 }
-$("#system input").addEventListener("change", () => before && show(before));
+$("#view").addEventListener("input", look);
+$("#view").addEventListener("submit", event => event.preventDefault());
 look();
 }
