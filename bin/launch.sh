@@ -1,43 +1,40 @@
-# Sourced by the other scripts, with $bin set to this folder: sets ROCKETMQ_HOME, translates the Java options that mean
-# something here, finds the program. Every script ends in `exec`, so that the pid its caller sees is the server's.
-
-# The operator's own ROCKETMQ_HOME counts, as in 4.3.0; the program is always the one beside these scripts.
-: "${ROCKETMQ_HOME:=${bin%/*}}"
-export ROCKETMQ_HOME
-
-# Of the system properties that could be given to java, these decide where things are, so they are kept; a property
-# wins over the environment variable of the same meaning, as in 4.3.0. Fails on a word that is no Java option.
-java_option() {
-    case $1 in
-    -Drocketmq.home.dir=*) ROCKETMQ_HOME=${1#*=} ;;
-    -Drocketmq.namesrv.addr=*) NAMESRV_ADDR=${1#*=} && export NAMESRV_ADDR ;;
-    -Drocketmq.serialize.type=*) ROCKETMQ_SERIALIZE_TYPE=${1#*=} && export ROCKETMQ_SERIALIZE_TYPE ;;
-    -Dtls.*=* | -Drocketmq.broker.diskSpace*=*)
-        java_name=${1%%=*}
-        java_name=${java_name#-D}
-        java_name=ROCKETMQ_$(printf %s "${java_name#rocketmq.}" | tr a-z A-Z | tr -c A-Z0-9 _)
-        export "$java_name=${1#*=}"
-        ;;
-    -Dcom.rocketmq.remoting.frameMaxLength=*)
-        ROCKETMQ_FRAMEMAXLENGTH=${1#*=} && export ROCKETMQ_FRAMEMAXLENGTH
-        ;;
-    -Duser.home=*) HOME=${1#*=} && export HOME ;;
-    -*) ;;
-    *) return 1 ;;
-    esac
-}
-
-# JAVA_OPT and JAVA_OPT_EXT stay in the environment: the program says in its log that it does not use them.
-set -f
-for option in ${JAVA_OPT:-} ${JAVA_OPT_EXT:-}; do
-    java_option "$option" || : # the value of an option such as `-cp DIR`
-done
-set +f
+# Sourced by the other scripts, with $bin set to this folder: sets ROCKETMQ_HOME, takes from the Java options what must be
+# known before the program starts, finds the program. Every script ends in `exec`, so that the pid its caller sees is the
+# server's.
 
 fail() {
     echo "ERROR: $1" >&2
     exit 1
 }
+
+[ -n "${bin:-}" ] || fail "launch.sh is a part of the other scripts, and does nothing by itself"
+
+# The operator's own ROCKETMQ_HOME counts, as in 4.3.0; the program is always the one beside these scripts.
+: "${ROCKETMQ_HOME:=${bin%/*}}"
+# By this name its help and its complaints call it.
+ROCKETMQ_SCRIPT=${0##*/}
+export ROCKETMQ_HOME ROCKETMQ_SCRIPT
+
+# Servers read the system properties in JAVA_OPT and JAVA_OPT_EXT themselves. What a program cannot change of itself, and
+# what tools ask the environment for, is set here; a property wins over the variable of the same meaning, as in 4.3.0.
+java_option() {
+    case $1 in
+    -Drocketmq.home.dir=*) ROCKETMQ_HOME=${1#*=} ;;
+    -Drocketmq.namesrv.addr=*) NAMESRV_ADDR=${1#*=} && export NAMESRV_ADDR ;;
+    -Dtls.*=*)
+        java_name=${1%%=*}
+        java_name=ROCKETMQ_$(printf %s "${java_name#-D}" | tr a-z A-Z | tr -c A-Z0-9 _)
+        export "$java_name=${1#*=}"
+        ;;
+    -Duser.home=*) HOME=${1#*=} && export HOME ;;
+    esac
+}
+
+set -f
+for option in ${JAVA_OPT:-} ${JAVA_OPT_EXT:-}; do
+    java_option "$option"
+done
+set +f
 
 find_program() {
     for program in "${ROCKETMQ_BIN:-}" "$bin/rocketmq" "${bin%/*}/target/release/rocketmq" \
@@ -57,9 +54,20 @@ run() {
     exec "$program" "$@"
 }
 
-# Starts what Java would start: run_class CLASS [ARGUMENT ...]; Java options may stand before the class.
+# Starts what Java would start: run_class [JAVA OPTION ...] CLASS [ARGUMENT ...]
 run_class() {
-    while [ $# -gt 0 ] && java_option "$1"; do
+    while [ $# -gt 0 ]; do
+        case $1 in
+        # Their value is a word of its own.
+        -cp | -classpath | --class-path | -p | --module-path | --upgrade-module-path | --add-modules | --limit-modules | \
+            --add-opens | --add-exports | --add-reads | --patch-module) [ $# -eq 1 ] || shift ;;
+        -*)
+            java_option "$1"
+            JAVA_OPT_EXT="${JAVA_OPT_EXT:-} $1"
+            export JAVA_OPT_EXT
+            ;;
+        *) break ;;
+        esac
         shift
     done
     [ $# -gt 0 ] || fail "${0##*/} wants the class to run, such as org.apache.rocketmq.broker.BrokerStartup"

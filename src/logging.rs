@@ -80,7 +80,9 @@ pub struct LogOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// As 4.3.0's.
+    // Files of variables have empty values, and mean the default.
     #[default]
+    #[value(alias = "")]
     Text,
     /// One JSON object a line.
     Json,

@@ -417,6 +417,18 @@ fn there_is_a_manual_page_for_everything_that_is_typed() {
     check("rocketmq-store-check.1", "Data directory");
     check("mqbroker.1", "printImportantConfig");
     check("mqadmin-updateTopic.1", "topic name");
+    check("mqadmin-updateTopic.1", "\n.SH EXIT STATUS\n");
+    check("rocketmq-admin.1", "mqadmin(1)");
+    check("mqshutdown.1", "still runs after 60 s");
+    for section in [
+        "SYNOPSIS\n\\fBmqnamesrv\\fR [OPTIONS] [KEY=VALUE]...\n",
+        "FILES\n",
+        "ENVIRONMENT\n",
+        "EXIT STATUS\n",
+    ] {
+        check("mqnamesrv.1", &format!(".SH {section}"));
+    }
+    check("mqbroker.1", "ROCKETMQ_LOG_FORMAT");
     let first = std::fs::read_to_string(dir.join("rocketmq.1")).unwrap();
     let printed = run(home.path(), &["man"]).out.join("\n");
     assert_eq!(printed.trim_end(), first.trim_end());

@@ -217,11 +217,12 @@ const ENVIRONMENT: &str = "
 | `ROCKETMQ_HOME` | servers, `admin`, `doctor`, scripts | `rocketmqHome`: where `conf/plain_acl.yml` is, and `conf/tools.yml`; the scripts set it |
 | `ROCKETMQ_LOG` | servers | level of the log: error, warn, info (default), debug, trace, off, or `info,rocketmq::store=debug`; one that is none is warned of, and is info |
 | `ROCKETMQ_LOG_DIR` | servers | folder of the log files; default `~/logs/rocketmqlogs` |
-| `ROCKETMQ_LOG_FORMAT` | servers | what a line of the log files looks like: text (default) or json; also `--log-format` |
+| `ROCKETMQ_LOG_FORMAT` | servers | what a line of the log files looks like: text (default) or json, in any case; also `--log-format` |
 | `ROCKETMQ_SERIALIZE_TYPE` | servers | header form of what is sent: JSON (default) or ROCKETMQ |
 | `ROCKETMQ_BIN` | scripts | the program that they start |
 | `RMQ_NUMA_NODE` | scripts | NUMA node of a broker |
-| `JAVA_OPT`, `JAVA_OPT_EXT` | scripts | the properties below are taken out of them; nothing else has an effect |
+| `JAVA_OPT`, `JAVA_OPT_EXT` | servers, scripts | the properties below count in them as on the command line, and below it; nothing else has an effect. Of other `-Drocketmq.…` a server warns, with another `-Dtls.…` it does not start |
+| `NOTIFY_SOCKET` | servers | systemd's: where to tell that the server is ready, and that it stops |
 | `TZ` | all | time zone of log lines and of `deleteWhen` |
 | `NO_COLOR` | tools | no colours at a terminal |
 ";
@@ -229,12 +230,12 @@ const ENVIRONMENT: &str = "
 const PROPERTIES: &str = "
 ## System properties
 
-Servers take them as `-Dkey=value`, and the scripts also in `JAVA_OPT` and `JAVA_OPT_EXT`. A variable that says the same counts
-less; the file of `-c` counts more.
+Servers take them as `-Dkey=value` and in `JAVA_OPT` and `JAVA_OPT_EXT`. A variable that says the same counts less; the file of
+`-c` counts more. A variable without a value is none.
 
 | property | variable | what it is |
 |---|---|---|
-| `-Duser.home` | `HOME` | the home; scripts only |
+| `-Duser.home` | `HOME` | the home; in `JAVA_OPT` for the scripts only |
 | `-Drocketmq.serialize.type` | `ROCKETMQ_SERIALIZE_TYPE` | as above |
 ";
 

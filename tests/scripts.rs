@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+mod common;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -89,6 +91,12 @@ fn scripts_become_the_program_with_their_arguments() {
     check("runserver.sh", &["org.apache.rocketmq.namesrv.NamesrvStartup", "-p"], "[namesrv][-p]");
     check("runbroker.sh", &["-Xmx1g", "org.apache.rocketmq.broker.BrokerStartup", "-m"], "[broker][-m]");
     check("tools.sh", &["org.apache.rocketmq.tools.command.MQAdminStartup", "help"], "[admin][help]");
+    let class = "org.apache.rocketmq.broker.BrokerStartup";
+    check(
+        "runbroker.sh",
+        &["-cp", "/x", "--add-opens", "java.base/y=ALL", class, "-c", "f"],
+        "[broker][-c][f]",
+    );
     check("tools.sh", &["org.apache.rocketmq.example.quickstart.Producer"], "[example][quickstart-producer]");
     check("tools.sh", &["org.apache.rocketmq.example.quickstart.Consumer"], "[example][quickstart-consumer]");
 }
@@ -121,8 +129,9 @@ fn of_javas_options_only_those_that_say_where_things_are_count() {
     check(&["-Duser.home=/w", class], &[("JAVA_OPT_EXT", options)], "home=/g namesrv=m:1 user=/w");
 }
 
+/// Servers read the others themselves; tools ask the environment.
 #[test]
-fn properties_of_tls_reach_the_program() {
+fn properties_of_tls_reach_tools() {
     let home = Home::new();
     home.program("bin/rocketmq");
     let options = "-Dtls.server.keyPath=/k -Dtls.a-b=1 -Dtls.enable";
@@ -135,15 +144,78 @@ fn properties_of_tls_reach_the_program() {
     assert_eq!(told, expected);
 }
 
-#[test]
-fn the_disks_ratios_reach_the_program() {
+/// A script with the program itself: exit code, standard output, standard error.
+fn really(script: &str, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let home = Home::new();
-    home.program("bin/rocketmq");
-    let args =
-        ["-Drocketmq.broker.diskSpaceWarningLevelRatio=0.95", "org.apache.rocketmq.broker.BrokerStartup"];
-    let output = home.run(Path::new("/"), home.path("bin/runbroker.sh"), &args, &[]);
-    let told = output.lines().find(|line| line.starts_with("ROCKETMQ_BROKER"));
-    assert_eq!(told, Some("ROCKETMQ_BROKER_DISKSPACEWARNINGLEVELRATIO=0.95"));
+    symlink(env!("CARGO_BIN_EXE_rocketmq"), home.path("bin/rocketmq")).unwrap();
+    let output = command(&home.path(""), home.path("bin").join(script), args, env).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn properties_in_javas_options_count_and_odd_ones_are_named() {
+    let prints = |script: &str, args: &[&str], options: &str, expected: &str| {
+        let (code, out, err) = really(script, args, &[("JAVA_OPT", options)]);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+        assert!(out.lines().any(|line| line == expected), "{expected}: {out}");
+    };
+    let ratio = "-Xmx8g -Drocketmq.broker.diskSpaceWarningLevelRatio=0.95";
+    prints("mqbroker", &["-p"], ratio, "diskSpaceWarningLevelRatio=95");
+    let length = "-Dcom.rocketmq.remoting.frameMaxLength=200000";
+    let class = "org.apache.rocketmq.broker.BrokerStartup";
+    prints("mqbroker", &["-p"], length, "frameMaxLength=200000");
+    prints("runbroker.sh", &[length, class, "-p"], "", "frameMaxLength=200000");
+
+    let checks = |options: &str, code: i32, expected: &str| {
+        let (ended, out, err) = really("mqnamesrv", &["--check-config"], &[("JAVA_OPT_EXT", options)]);
+        assert_eq!(ended, Some(code), "{out}{err}");
+        assert!(out.contains(expected), "{out}");
+    };
+    checks("-Dtls.server.mod=enforcing", 1, "error: JAVA_OPT_EXT: -Dtls.server.mod=enforcing: there are ");
+    checks("-Dtls.server.mode=enforced", 1, "tls.server.mode=enforced is not one of");
+    checks(
+        "-Drocketmq.namesrv.adr=x",
+        0,
+        "JAVA_OPT_EXT: warning: unknown key -Drocketmq.namesrv.adr, ignored",
+    );
+    checks("-Drocketmq.broker.rebalance.lockMaxLiveTime=1", 0, "lockMaxLiveTime has no effect: ");
+    checks("-Xmx8g -Dfile.encoding=UTF-8 -Duser.home=/v", 0, "");
+    // What is wrong is called by the name that the operator gave it.
+    let (code, _, err) =
+        really("mqbroker", &[], &[("JAVA_OPT", "-Dcom.rocketmq.remoting.frameMaxLength=1000")]);
+    assert_eq!(code, Some(255));
+    let expected = "ERROR: -Dcom.rocketmq.remoting.frameMaxLength: frameMaxLength=1000: ";
+    assert!(err.starts_with(expected), "{err}");
+}
+
+#[test]
+fn help_and_complaints_have_the_scripts_name() {
+    for script in ["mqbroker", "mqnamesrv"] {
+        let usage = format!("Usage: {script} [OPTIONS] [KEY=VALUE]...");
+        let (code, out, _) = really(script, &["-h"], &[]);
+        assert_eq!((code, out.contains(&usage)), (Some(0), true), "{out}");
+        let (code, _, err) = really(script, &["-x"], &[]);
+        assert_eq!((code, err.contains(&usage)), (Some(255), true), "{err}");
+    }
+}
+
+/// As files of variables have them.
+#[test]
+fn variables_without_a_value_are_none() {
+    let env = [
+        ("ROCKETMQ_LOG_FORMAT", ""),
+        ("ROCKETMQ_SERIALIZE_TYPE", ""),
+        ("ROCKETMQ_FRAMEMAXLENGTH", ""),
+        ("NAMESRV_ADDR", ""),
+        ("JAVA_OPT", ""),
+    ];
+    let (code, out, err) = really("mqbroker", &["--check-config"], &env);
+    assert_eq!((code, out.as_str()), (Some(0), ""), "{err}");
+    let (code, _, err) = really("mqbroker", &["--check-config"], &[("ROCKETMQ_LOG_FORMAT", "JSON")]);
+    assert_eq!(code, Some(0), "{err}");
+    let (code, ..) = really("mqbroker", &["--check-config"], &[("ROCKETMQ_LOG_FORMAT", "xml")]);
+    assert_eq!(code, Some(255));
 }
 
 #[test]
@@ -171,12 +243,56 @@ fn what_is_not_here_says_what_to_use() {
     check("tools.sh", &["org.apache.rocketmq.example.benchmark.Producer"], "rocketmq bench produce");
     check("tools.sh", &["some.Other"], "some.Other is not part of this distribution");
     check("tools.sh", &[], "tools.sh wants the class");
+    check("tools.sh", &["-cp"], "tools.sh wants the class");
+    check("launch.sh", &[], "a part of the other scripts");
     check("play.sh", &[], "rocketmq standalone");
     check("mqfiltersrv", &[], "filter with tags");
     check("startfsrv.sh", &[], "filter with tags");
     for script in ["cachedog.sh", "cleancache.sh", "cleancache.v1.sh", "setcache.sh"] {
         check(script, &["1", "2"], "page cache");
     }
+}
+
+/// What the image's health check says of a port, with the program itself.
+fn health(home: &Home, port: u16, env: &[(&str, &str)]) -> (bool, String) {
+    let addr = format!("127.0.0.1:{port}");
+    let path = format!("{}:{}", home.path("bin").display(), std::env::var("PATH").unwrap());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/conf/docker/health");
+    let env = [&[("ROCKETMQ_HEALTH_ADDR", addr.as_str()), ("PATH", &path)], env].concat();
+    let output = command(Path::new("/"), script, &[], &env).output().unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_container_is_healthy_while_its_server_answers_whatever_it_says() {
+    let home = Home::new();
+    symlink(env!("CARGO_BIN_EXE_rocketmq"), home.path("bin/rocketmq")).unwrap();
+    let dir = home.dir.path();
+    let (mut names, names_port, _) =
+        common::start_server(dir, |port| vec!["namesrv".to_owned(), format!("listenPort={port}")]);
+    let accounts = dir.join("plain_acl.yml");
+    fs::write(&accounts, "accounts:\n- accessKey: rocketmq\n  secretKey: 12345678\n  admin: true\n").unwrap();
+    let (mut broker, broker_port, _) = common::start_server(dir, |port| {
+        let accounts = format!("plainAclFile={}", accounts.display());
+        let more =
+            ["aclEnable=true".to_owned(), accounts, "-n".to_owned(), format!("127.0.0.1:{names_port}")];
+        [common::broker_args(dir, port), more.to_vec()].concat()
+    });
+    assert_eq!(health(&home, broker_port, &[]), (true, String::new()));
+    broker.kill();
+    // The name server knows a broker that is not to be reached, and that is no matter of its own health.
+    assert!(health(&home, names_port, &[]).0);
+    let (is_healthy, said) = health(&home, broker_port, &[]);
+    assert!(!is_healthy && said.contains("Connection refused"), "{said}");
+    names.stop();
+
+    let (_names, port, _) = common::start_server(dir, |port| {
+        let words = ["namesrv", "-Dtls.server.mode=enforcing", "-Dtls.test.mode.enable=true"];
+        words.map(str::to_owned).into_iter().chain([format!("listenPort={port}")]).collect()
+    });
+    assert!(!health(&home, port, &[]).0);
+    let env = [("ROCKETMQ_TLS_SERVER_MODE", "enforcing")];
+    assert!(health(&home, port, &env).0);
 }
 
 /// Those of 4.3.0 but for Windows' (`*.cmd`, and `runbroker`, which is one) and the launcher's `*.xml`.
@@ -222,10 +338,13 @@ fn mqshutdown_says_what_it_stops() {
                 sleep 0.1
             done
         }
-        stop broker; stop namesrv; stop; stop all
+        stop broker; stop namesrv; stop; stop all; stop broker namesrv
         begin ns bin/mqnamesrv; begin b bin/mqbroker -n 127.0.0.1:9876
         echo \"b=$!\"; stop broker; wait $!; echo \"ended $?\"
-        stop broker; stop namesrv";
+        stop broker; stop namesrv
+        # Under another name.
+        ln -s \"$PWD/bin/rocketmq\" bin/other; export ROCKETMQ_BIN=$PWD/bin/other
+        begin ns bin/mqnamesrv; unset ROCKETMQ_BIN; stop namesrv";
     let output = Command::new("unshare")
         .args([option, "--mount-proc", "sh", "-c", script])
         .current_dir(home.path(""))
@@ -240,7 +359,8 @@ fn mqshutdown_says_what_it_stops() {
     assert_eq!(
         first,
         "No mqbroker running.\nexit 255\nNo mqnamesrv running.\nexit 255\n\
-         Usage: mqshutdown broker | namesrv\nexit 255\nUsage: mqshutdown broker | namesrv\nexit 255\n"
+         Useage: mqshutdown broker | namesrv\nexit 255\nUseage: mqshutdown broker | namesrv\nexit 255\n\
+         Useage: mqshutdown broker | namesrv\nexit 255\n"
     );
     let lines: Vec<&str> = rest.lines().skip(1).collect();
     assert_eq!(
@@ -255,5 +375,7 @@ fn mqshutdown_says_what_it_stops() {
         ],
         "{said}"
     );
-    assert!(lines[6].starts_with("The mqnamesrv(") && lines[8] == "exit 0", "{said}");
+    for at in [6, 9] {
+        assert!(lines[at].starts_with("The mqnamesrv(") && lines[at + 2] == "exit 0", "{said}");
+    }
 }

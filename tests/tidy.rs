@@ -35,8 +35,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "main",
         &[
-            "admin", "bench", "broker", "client", "config", "doctor", "example", "inspect", "logging",
-            "namesrv", "protocol", "remoting", "store",
+            "admin", "bench", "broker", "client", "config", "doctor", "example", "http", "inspect",
+            "logging", "namesrv", "protocol", "remoting", "store",
         ],
     ),
 ];

@@ -108,13 +108,49 @@ pub async fn start(mut configs: Configs) -> Result<Running, StartError> {
         // The store's own thread logs it.
         configs.doubts.tell(&full);
     }
-    match listen(configs, tls, tables, notes, clock).await {
-        Ok(running) => Ok(Running { choice, ..running }),
-        Err(error) => {
-            let _ = tokio::task::spawn_blocking(move || store.shutdown()).await;
-            Err(error)
+    let opened = IfAbandoned::new(move || {
+        close_store(&store);
+    });
+    let running = listen(configs, tls, tables, notes, clock).await?;
+    opened.never();
+    Ok(Running { choice, ..running })
+}
+
+/// What is to be done where a start fails, or is waited for no longer: it is dropped then.
+struct IfAbandoned<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> IfAbandoned<F> {
+    fn new(close: F) -> IfAbandoned<F> {
+        IfAbandoned(Some(close))
+    }
+
+    fn never(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<F: FnOnce()> Drop for IfAbandoned<F> {
+    /// Blocks, for as long as the disk takes for what has come meanwhile.
+    fn drop(&mut self) {
+        if let Some(close) = self.0.take() {
+            close();
         }
     }
+}
+
+/// Writes out tables and messages. Blocks. Gives whether all went well.
+fn close(broker: &Broker) -> bool {
+    let saved =
+        broker.persist() & broker.close_offsets() & broker.persist_filters() & broker.persist_delay_offsets();
+    close_store(&broker.store) & saved
+}
+
+fn close_store(store: &MessageStore) -> bool {
+    let closed = store.shutdown();
+    if let Err(error) = &closed {
+        tracing::error!(%error, "store not closed cleanly");
+    }
+    closed.is_ok()
 }
 
 /// TLS of the broker's ports, and of its own connections where `useTLS` is set.
@@ -256,6 +292,13 @@ async fn listen(
     let broker =
         Arc::new(assemble(configs, tls.client.clone(), tables, notes, clock, (addr.port(), ha_port))?);
     broker.store.set_arrival_listener(Arc::new(Arrivals(Arc::downgrade(&broker))));
+    // It may be sent to while it still waits for name servers.
+    let unfinished = {
+        let broker = Arc::clone(&broker);
+        IfAbandoned::new(move || {
+            close(&broker);
+        })
+    };
     let service = Arc::new(processor::router(Arc::clone(&broker)));
     let mut servers = Vec::new();
     for (what, bound) in [(PORT, main), (VIP_PORT, vip)] {
@@ -288,6 +331,7 @@ async fn listen(
     if let Some(client) = tls.client {
         jobs.spawn(client.keep_fresh());
     }
+    unfinished.never();
     tracing::info!(name = broker.config.broker_name, %addr, %vip_addr, "broker started");
     Ok(Running { broker, addr, vip_addr, servers, jobs, master, slave, http, choice: None })
 }
@@ -654,6 +698,20 @@ impl Running {
         self.vip_addr
     }
 
+    /// How it is, in a few words.
+    pub fn state(&self) -> String {
+        let store = &self.broker.store;
+        let connections: usize = self.servers.iter().map(Server::connections).sum();
+        let (end, flushed) = (store.max_commit_log_offset(), store.flushed_offset());
+        format!(
+            "broker {} with {connections} connections, commit log up to {end}, {} bytes of it not on the disk, {} not in \
+             queues and index yet",
+            self.broker.config.broker_name,
+            (end - flushed).max(0),
+            store.dispatch_behind_bytes()
+        )
+    }
+
     /// Leaves the name servers, ends the connections, and writes out everything: what was acknowledged is on
     /// disk afterwards. `false` where something could not be written; the log says what.
     pub async fn stop(self) -> bool {
@@ -667,19 +725,7 @@ impl Running {
         // Slaves have had what senders were told of; the rest they get when this broker is back.
         drop((master, slave));
         let state = Arc::clone(&broker);
-        let written = tokio::task::spawn_blocking(move || {
-            let saved = state.persist()
-                & state.close_offsets()
-                & state.persist_filters()
-                & state.persist_delay_offsets();
-            match state.store.shutdown() {
-                Ok(()) => saved,
-                Err(error) => {
-                    tracing::error!(%error, "store not closed cleanly");
-                    false
-                }
-            }
-        });
+        let written = tokio::task::spawn_blocking(move || close(&state));
         let well = written.await.unwrap_or_else(|error| {
             tracing::error!(%error, "stop failed");
             false

@@ -126,6 +126,7 @@ pub fn run(args: &Args) -> ExitCode {
                 server::announce(&choice.to_string());
             }
         },
+        Running::state,
         Running::stop,
         |error| error.to_string(),
     )

@@ -67,6 +67,16 @@ impl Program {
     }
 }
 
+/// What is said of arguments that are not understood, or as help, under the name of the script that was typed.
+pub fn as_script(error: clap::Error) -> clap::Error {
+    let Ok(script) = std::env::var("ROCKETMQ_SCRIPT") else { return error };
+    let known = [Program::Mqbroker, Program::Mqnamesrv].into_iter().find(|known| known.name() == script);
+    let Some(program) = known else { return error };
+    // The subcommand is not the operator's word.
+    let words = [program.name().into()].into_iter().chain(std::env::args_os().skip(2));
+    program.command().try_get_matches_from(words).err().unwrap_or(error)
+}
+
 /// Prints the script.
 pub fn completions(args: &CompletionsArgs) -> ExitCode {
     let mut command = args.program.command();
@@ -86,34 +96,193 @@ fn about(command: &clap::Command) -> String {
 
 /// Writes the pages.
 pub fn man(args: &ManArgs) -> ExitCode {
-    let Some(dir) = &args.dir else {
-        let mut page = Vec::new();
-        return match Man::new(without_help(Program::Rocketmq)).render(&mut page) {
-            Ok(()) => {
-                say(String::from_utf8_lossy(&page));
-                ExitCode::SUCCESS
-            }
-            Err(error) => fail(EXIT_FAILED, format!("no page: {error}")),
-        };
+    let written = match &args.dir {
+        Some(dir) => write(dir).map_err(|error| format!("manual pages in {}: {error}", dir.display())),
+        None => page(&built(Program::Rocketmq))
+            .map(|page| say(String::from_utf8_lossy(&page)))
+            .map_err(|error| format!("no page: {error}")),
     };
-    match write(dir) {
+    match written {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(EXIT_FAILED, format!("manual pages in {}: {error}", dir.display())),
+        Err(error) => fail(EXIT_FAILED, error),
     }
 }
 
 /// Its commands and options, without `help`, which needs no page.
-fn without_help(program: Program) -> clap::Command {
-    program.command().disable_help_subcommand(true)
+fn built(program: Program) -> clap::Command {
+    let mut command = program.command().disable_help_subcommand(true);
+    command.build();
+    command
 }
 
 fn write(dir: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(dir)?;
-    for program in Program::value_variants() {
-        clap_mangen::generate_to(without_help(*program), dir)?;
+    fn write(command: &clap::Command, dir: &Path) -> std::io::Result<()> {
+        for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+            write(command, dir)?;
+        }
+        std::fs::write(dir.join(format!("{}.1", page_name(command))), page(command)?)
     }
-    Ok(())
+    std::fs::create_dir_all(dir)?;
+    Program::value_variants().iter().try_for_each(|program| write(&built(*program), dir))
 }
+
+fn page_name(command: &clap::Command) -> &str {
+    command.get_display_name().unwrap_or_else(|| command.get_name())
+}
+
+/// What the arguments are read by, and behind it what they do not say.
+fn page(command: &clap::Command) -> std::io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    // Of options without a long name clap_mangen's own synopsis leaves the value out.
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").to_owned();
+    Man::new(command.clone().override_usage(usage)).render(&mut page)?;
+    page.extend_from_slice(more(page_name(command)).as_bytes());
+    Ok(page)
+}
+
+/// The sections about the world around a program.
+fn more(page: &str) -> String {
+    match page {
+        "mqbroker" | "rocketmq-broker" => {
+            [BROKER_FILES, SERVER, "mqadmin(1), mqshutdown(1), mqnamesrv(1)\n"].concat()
+        }
+        "mqnamesrv" | "rocketmq-namesrv" => {
+            [NAMESRV_FILES, SERVER, "mqadmin(1), mqshutdown(1), mqbroker(1)\n"].concat()
+        }
+        "rocketmq-standalone" => [".SH FILES\n", LOG_FILES, SERVER, "mqadmin(1)\n"].concat(),
+        "mqshutdown" | "rocketmq-shutdown" => SHUTDOWN.to_owned(),
+        "rocketmq-admin" => ADMIN.to_owned(),
+        "rocketmq" => ROCKETMQ.to_owned(),
+        page if page.starts_with("mqadmin") => TOOL.to_owned(),
+        _ => String::new(),
+    }
+}
+
+const BROKER_FILES: &str = ".SH FILES
+.TP
+\\fI~/store\\fR
+Messages, queues, index, topics, groups and offsets, unless storePathRootDir is set
+.TP
+\\fI$ROCKETMQ_HOME/conf/plain_acl.yml\\fR
+Accounts, with aclEnable=true
+.TP
+\\fI/etc/rocketmq/tls.properties\\fR
+Properties tls.*, read where it exists
+.TP
+\\fI~/logs/rocketmqlogs/broker.log\\fR, \\fIstore.log\\fR and others
+The log
+";
+
+const NAMESRV_FILES: &str = ".SH FILES
+.TP
+\\fI~/namesrv/kvConfig.json\\fR
+Keys and values, unless kvConfigPath is set
+.TP
+\\fI/etc/rocketmq/tls.properties\\fR
+Properties tls.*, read where it exists
+.TP
+\\fI~/logs/rocketmqlogs/namesrv.log\\fR
+The log
+";
+
+const LOG_FILES: &str = ".TP
+\\fI~/logs/rocketmqlogs\\fR
+The log
+";
+
+const SERVER: &str = ".SH ENVIRONMENT
+.TP
+\\fBNAMESRV_ADDR\\fR
+Name servers of a broker, where neither \\-n nor namesrvAddr names them
+.TP
+\\fBROCKETMQ_HOME\\fR
+The installation, where relative files of accounts are; the scripts set it
+.TP
+\\fBROCKETMQ_LOG\\fR, \\fBROCKETMQ_LOG_DIR\\fR, \\fBROCKETMQ_LOG_FORMAT\\fR
+Level, folder and form (text or json) of the log
+.TP
+\\fBROCKETMQ_SERIALIZE_TYPE\\fR
+Form of headers that are sent: JSON or ROCKETMQ
+.TP
+\\fBJAVA_OPT\\fR, \\fBJAVA_OPT_EXT\\fR
+System properties (\\-D) in them count as on the command line, below it; nothing else in them does
+.TP
+\\fBNOTIFY_SOCKET\\fR
+Where systemd wants to hear that the server is ready, and that it stops
+.SH SIGNALS
+.TP
+SIGTERM, SIGINT, SIGHUP
+Stop, with everything brought to the disk; one that was ignored at the start, as SIGHUP under nohup, stays so. A second SIGTERM or \
+SIGINT ends the stop at once, and the next start recovers
+.TP
+SIGQUIT
+Prints and logs connections and memory, of a broker also what is not yet on the disk
+.SH EXIT STATUS
+.TP
+0
+Stopped, and everything is on the disk; settings printed, or without errors
+.TP
+1
+\\-\\-check\\-config found errors
+.TP
+129, 130, 143
+Asked to stop by SIGHUP, SIGINT or SIGTERM before the start was over
+.TP
+253
+Settings of a broker that exclude each other
+.TP
+255
+Not started, or not everything was written at the end; standard error says why
+.SH SEE ALSO
+docs/configuration.md, docs/operations.md and docs/troubleshooting.md of the release,
+";
+
+const SHUTDOWN: &str = ".SH EXIT STATUS
+.TP
+0
+All have ended
+.TP
+255
+None ran, one could not be asked, or one still runs after 60 s
+.SH SEE ALSO
+mqbroker(1), mqnamesrv(1)
+";
+
+const TOOL: &str = ".SH ENVIRONMENT
+.TP
+\\fBNAMESRV_ADDR\\fR
+Name servers, where \\-n does not name them
+.TP
+\\fBROCKETMQ_TLS_ENABLE\\fR, \\fBROCKETMQ_TLS_CLIENT_\\fR...
+TLS, as docs/SECURITY.md says
+.TP
+\\fBNO_COLOR\\fR
+No colours at a terminal
+.SH EXIT STATUS
+.TP
+0
+All of it was done
+.TP
+1
+Something failed; standard error says what, and at which address
+.TP
+2
+The command line is wrong
+.SH SEE ALSO
+mqadmin(1), mqbroker(1), mqnamesrv(1)
+";
+
+const ADMIN: &str = ".PP
+rocketmq admin COMMAND [OPTION ...] is what mqadmin COMMAND is. mqadmin(1) lists the commands, and each has a page: \
+mqadmin\\-updateTopic(1) and so on.
+.SH SEE ALSO
+mqadmin(1)
+";
+
+const ROCKETMQ: &str = ".SH SEE ALSO
+mqnamesrv(1), mqbroker(1), mqadmin(1), mqshutdown(1)
+";
 
 #[cfg(test)]
 mod tests {

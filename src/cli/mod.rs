@@ -3,14 +3,17 @@
 
 mod broker;
 mod check;
+mod java_opt;
 mod manual;
 mod namesrv;
 mod progress;
 mod server;
 mod settings;
 mod shutdown;
+mod signals;
 mod standalone;
 mod store;
+mod systemd;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let error = manual::as_script(error);
             // A closed output is nothing to tell anybody about.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS };

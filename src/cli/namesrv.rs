@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use rocketmq::config;
 use rocketmq::logging::ServerKind;
-use rocketmq::namesrv::{self, Configs};
+use rocketmq::namesrv::{self, Configs, Running};
 
 use super::{EXIT_FAILED, check, fail, print, say, server, settings};
 
@@ -65,6 +65,7 @@ pub fn run(args: &Args) -> ExitCode {
     server::run(
         namesrv::start(configs),
         |_| server::announce(&format!("The Name Server boot success. serializeType={form}")),
+        Running::state,
         |running| async {
             running.stop().await;
             true

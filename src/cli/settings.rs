@@ -8,6 +8,8 @@ use rocketmq::remoting::SerializeType;
 use rocketmq::remoting::tls::TlsSettings;
 use rocketmq::strmap::StrMap;
 
+use super::java_opt;
+
 /// Settings as they were found, and what was odd about them.
 #[derive(Debug, Default)]
 pub struct Loaded {
@@ -38,9 +40,14 @@ pub fn load(
 
 /// Settings of the environment, and over them system properties.
 pub fn environment(properties: &Properties) -> Vec<Entry> {
-    let mut entries = config::environment_entries(|name| std::env::var(name).ok());
+    let mut entries = config::environment_entries(variable);
     entries.extend(properties.entries());
     entries
+}
+
+/// A variable that says something: one that is empty, as files of variables have it, does not.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 /// Settings of a properties file.
@@ -67,7 +74,8 @@ impl Loaded {
     /// Puts settings into their sections, but for those that do not fit.
     pub fn of(sections: &mut [&mut dyn Settings], entries: Vec<Entry>) -> Loaded {
         let defaults = sections.iter().map(|section| section.to_map()).collect();
-        let problems = config::load(sections, &entries);
+        let mut problems = config::load(sections, &entries);
+        problems.extend(java_opt::given().problems(&variable("HOME").unwrap_or_default()));
         Loaded { entries, defaults, problems }
     }
 
@@ -121,7 +129,7 @@ impl Loaded {
     }
 }
 
-/// A JVM's system properties.
+/// A JVM's system properties: those of the command line, over those of `JAVA_OPT` and `JAVA_OPT_EXT`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Properties {
     /// A system property of 4.3.0, as in -Dtls.server.mode=enforcing; docs/configuration.md has them all
@@ -131,21 +139,51 @@ pub struct Properties {
 
 const SERIALIZE_TYPE: &str = "rocketmq.serialize.type";
 
+/// The names of all properties.
+fn property_names() -> impl Iterator<Item = &'static str> {
+    let settings = config::PROPERTIES.iter().map(|property| property.name);
+    settings.chain([SERIALIZE_TYPE]).chain(TlsSettings::names())
+}
+
+/// Whether a system property has an effect.
+pub fn is_property(name: &str) -> bool {
+    property_names().any(|known| known == name)
+}
+
+/// A property as somebody gave it.
+struct Given {
+    /// The variable that has it; none on the command line.
+    variable: Option<&'static str>,
+    key: String,
+    value: String,
+}
+
 impl Properties {
-    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.properties.iter().map(|property| property.split_once('=').unwrap_or((property, "")))
+    fn given(&self) -> Vec<Given> {
+        let given = |variable, key: &str, value: &str| Given {
+            variable,
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        let options = java_opt::given();
+        let options = options.properties().map(|(variable, key, value)| given(Some(variable), key, value));
+        let arguments = self.properties.iter().map(|property| {
+            let (key, value) = property.split_once('=').unwrap_or((property, ""));
+            given(None, key, value)
+        });
+        options.chain(arguments).collect()
     }
 
-    /// Those of TLS, over what the environment says (`ROCKETMQ_TLS_SERVER_MODE` and so on). An error where one of all
-    /// is no property at all.
+    /// Those of TLS, over what the environment says (`ROCKETMQ_TLS_SERVER_MODE` and so on). An error where an argument
+    /// is no property at all, or where somebody means to set up TLS and misspells it.
     pub fn tls(&self) -> Result<TlsSettings, String> {
         let mut tls = TlsSettings::of_environment(|name| std::env::var(name).ok());
-        let others: Vec<&str> =
-            config::PROPERTIES.iter().map(|property| property.name).chain([SERIALIZE_TYPE]).collect();
-        for (key, value) in self.pairs() {
-            if !tls.set(key, value) && !others.contains(&key) {
-                let known: Vec<&str> = others.iter().copied().chain(TlsSettings::names()).collect();
-                return Err(format!("-D{key}={value}: there are {}", known.join(", ")));
+        for Given { variable, key, value } in self.given() {
+            let must_be_known = variable.is_none() || key.starts_with("tls.");
+            if !tls.set(&key, &value) && must_be_known && !is_property(&key) {
+                let known = property_names().collect::<Vec<_>>().join(", ");
+                let place = variable.map(|name| format!("{name}: ")).unwrap_or_default();
+                return Err(format!("{place}-D{key}={value}: there are {known}"));
             }
         }
         Ok(tls)
@@ -153,22 +191,21 @@ impl Properties {
 
     /// Those that are settings.
     pub fn entries(&self) -> Vec<Entry> {
-        let entry = |(key, value): (&str, &str)| {
-            let property = config::PROPERTIES.iter().find(|property| property.name == key)?;
-            Some(property.entry(value, Origin::Property(property.name)))
+        let entry = |given: &Given| {
+            let property = config::PROPERTIES.iter().find(|property| property.name == given.key)?;
+            Some(property.entry(&given.value, Origin::Property(property.name)))
         };
-        self.pairs().filter_map(entry).collect()
+        self.given().iter().filter_map(entry).collect()
     }
 
-    /// The header form of what we send, from `rocketmq.serialize.type` or `ROCKETMQ_SERIALIZE_TYPE`, to which the
-    /// scripts translate it.
+    /// The header form of what we send, from `rocketmq.serialize.type` or else `ROCKETMQ_SERIALIZE_TYPE`.
     pub fn serialize_type(&self) -> Result<SerializeType, String> {
-        let given = self.pairs().filter(|(key, _)| *key == SERIALIZE_TYPE).last();
+        let given = self.given().into_iter().rfind(|given| given.key == SERIALIZE_TYPE);
         let (place, name) = match given {
-            Some((_, name)) => (format!("-D{SERIALIZE_TYPE}"), name.to_owned()),
-            None => match std::env::var("ROCKETMQ_SERIALIZE_TYPE") {
-                Err(_) => return Ok(SerializeType::Json),
-                Ok(name) => ("ROCKETMQ_SERIALIZE_TYPE".to_owned(), name),
+            Some(given) => (format!("-D{SERIALIZE_TYPE}"), given.value),
+            None => match variable("ROCKETMQ_SERIALIZE_TYPE") {
+                None => return Ok(SerializeType::Json),
+                Some(name) => ("ROCKETMQ_SERIALIZE_TYPE".to_owned(), name),
             },
         };
         SerializeType::of_name(name.trim())

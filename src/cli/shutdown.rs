@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{EXIT_FAILED, fail};
@@ -51,27 +52,38 @@ pub fn run(args: &Args) -> ExitCode {
         println!("No {name} running.");
         return ExitCode::from(EXIT_FAILED);
     }
-    let list = pids.iter().map(|pid| pid.as_raw_nonzero().to_string()).collect::<Vec<_>>().join(" ");
-    println!("The {name}({list}) is running...");
-    for pid in &pids {
-        if let Err(error) = kill_process(*pid, Signal::TERM) {
-            return fail(
-                EXIT_FAILED,
-                format!("{name}({}) cannot be asked to stop: {error}", pid.as_raw_nonzero()),
-            );
+    println!("The {name}({}) is running...", list(&pids));
+    // One that is somebody else's keeps none of the others from being asked.
+    let mut asked = Vec::new();
+    let mut refused = Vec::new();
+    for pid in pids {
+        match kill_process(pid, Signal::TERM) {
+            Ok(()) => asked.push(pid),
+            // It has ended meanwhile.
+            Err(Errno::SRCH) => {}
+            Err(error) => {
+                refused.push(format!("{name}({}) cannot be asked to stop: {error}", pid.as_raw_nonzero()))
+            }
         }
     }
-    println!("Send shutdown request to {name}({list}) OK");
+    if !asked.is_empty() {
+        println!("Send shutdown request to {name}({}) OK", list(&asked));
+    }
     let deadline = Instant::now() + WAIT;
     // Not by signal 0: a process that has ended and that its parent has not yet taken note of still gets those.
-    while pids.iter().any(|pid| runs(&process(*pid), args.server)) {
+    while asked.iter().any(|pid| runs(&process(*pid), args.server)) {
         if Instant::now() >= deadline {
-            let seconds = WAIT.as_secs();
-            return fail(EXIT_FAILED, format!("{name}({list}) still runs after {seconds} s; see its log"));
+            let (list, seconds) = (list(&asked), WAIT.as_secs());
+            refused.push(format!("{name}({list}) still runs after {seconds} s; see its log"));
+            break;
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    ExitCode::SUCCESS
+    if refused.is_empty() { ExitCode::SUCCESS } else { fail(EXIT_FAILED, refused.join("; ")) }
+}
+
+fn list(pids: &[Pid]) -> String {
+    pids.iter().map(|pid| pid.as_raw_nonzero().to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// Processes that run this program with one of the subcommands.
@@ -92,6 +104,17 @@ fn runs(process: &Path, server: Server) -> bool {
     let Ok(arguments) = std::fs::read(process.join("cmdline")) else { return false };
     let mut arguments = arguments.split(|byte| *byte == 0).map(String::from_utf8_lossy);
     let program = arguments.next().unwrap_or_default();
-    let is_ours = Path::new(&*program).file_name().is_some_and(|name| name == "rocketmq");
-    is_ours && arguments.next().is_some_and(|word| server.subcommands().contains(&&*word))
+    let is_ours = || {
+        let named = Path::new(&*program).file_name().is_some_and(|name| name == "rocketmq");
+        named || executable(process).is_some_and(|it| Some(it) == executable(Path::new("/proc/self")))
+    };
+    arguments.next().is_some_and(|word| server.subcommands().contains(&&*word)) && is_ours()
+}
+
+/// The file that a process runs, whatever it is called (`ROCKETMQ_BIN`); of others' processes the kernel does not say it.
+fn executable(process: &Path) -> Option<PathBuf> {
+    let path = std::fs::read_link(process.join("exe")).ok()?;
+    // An upgrade has put another in its place.
+    let name = path.to_str().map(|path| path.strip_suffix(" (deleted)").unwrap_or(path));
+    name.map(PathBuf::from)
 }

@@ -74,6 +74,7 @@ pub fn run(args: &Args) -> ExitCode {
     server::run(
         start,
         |both| announce(both, &data),
+        |both| format!("{}; {}", both.namesrv.state(), both.broker.state()),
         |both| async {
             let went_well = both.broker.stop().await;
             both.namesrv.stop().await;

@@ -220,6 +220,13 @@ impl Running {
         &self.namesrv.routes
     }
 
+    /// How it is, in a few words.
+    pub fn state(&self) -> String {
+        let connections = self.server.connections();
+        let topics = self.namesrv.routes.all_topics().topic_list.len();
+        format!("name server with {connections} connections and routes of {topics} topics")
+    }
+
     /// Stops listening and ends all connections.
     pub async fn stop(mut self) {
         tracing::info!("shutdown hook was invoked, 1 times.");

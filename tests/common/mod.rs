@@ -82,17 +82,15 @@ impl Program {
 
     /// With more in its environment.
     pub fn start_in(home: &Path, env: &[(&str, &str)], args: &[&str]) -> Program {
-        let mut child = Process::new(env!("CARGO_BIN_EXE_rocketmq"))
-            .args(args)
-            .current_dir(home)
-            .env_clear()
-            .env("HOME", home)
-            .envs(env.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Process::new(env!("CARGO_BIN_EXE_rocketmq"));
+        command.args(args).env_clear().envs(env.iter().copied());
+        Program::spawn(&mut command, home)
+    }
+
+    /// Starts what becomes the program.
+    pub fn spawn(command: &mut Process, home: &Path) -> Program {
+        command.current_dir(home).env("HOME", home).stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         Program { child, out, err }
     }
@@ -112,8 +110,13 @@ impl Program {
 
     /// SIGTERM, and the end that follows.
     pub fn stop(&mut self) -> Outcome {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.finish()
+    }
+
+    /// Any signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Its process id.
@@ -123,7 +126,7 @@ impl Program {
 
     /// SIGSTOP.
     pub fn pause(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+        self.signal(Signal::STOP);
     }
 
     /// SIGKILL.
