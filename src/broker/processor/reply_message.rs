@@ -39,6 +39,7 @@ fn checked(broker: &Arc<Broker>, peer: &Arc<Peer>, command: &Command) -> Result<
     let header = send::header(command)?;
     send::check_acceptance(broker)?;
     send::check_topic(broker, peer, &header)?;
+    send::check_properties(&header)?;
     Ok(())
 }
 
