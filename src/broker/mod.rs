@@ -8,6 +8,7 @@ pub mod consumer_filter;
 pub mod consumer_offset;
 pub mod consumers;
 pub mod live;
+mod logged;
 pub mod long_polling;
 pub mod processor;
 pub mod producers;

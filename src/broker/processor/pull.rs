@@ -264,12 +264,13 @@ fn wanted(
     }
     let mut filter = None;
     if !subscription.is_tag_type() {
-        filter = Some(if own { own_filter(broker, header)? } else { heartbeat_filter(broker, header)? });
+        // Java looks for the filter first, and has one though it will not use it.
         if !broker.live.enable_property_filter() {
             let kind = &subscription.expression_type;
             let remark = format!("The broker does not support consumer to filter message by {kind}");
             return Err(Fault::new(ResponseCode::SystemError, remark));
         }
+        filter = Some(if own { own_filter(broker, header)? } else { heartbeat_filter(broker, header)? });
     }
     let retries = broker.live.filter_support_retry().then(|| Arc::clone(&broker.filters));
     Ok(Wanted { subscription, filter, retries })
