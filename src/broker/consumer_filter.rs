@@ -23,6 +23,8 @@ use crate::store::{MessageFilter, record};
 const DEAD_BEFORE_LOAD_MS: i64 = 30_000;
 /// Compiled expressions of pulls that bring their own.
 const CACHED_MAX: usize = 100;
+/// Longer ones are not kept for their next use.
+const CACHED_TEXT_MAX_BYTES: usize = 8 << 10;
 /// Filters in all: some hundred times what a large cluster has. Each is in the file, and is kept for a day without consumers.
 const FILTERS_MAX: usize = 10_000;
 /// Their expressions together, bytes. Compiled, each takes some ten times as much.
@@ -257,6 +259,9 @@ impl ConsumerFilters {
             return Ok(Arc::clone(known));
         }
         let compiled = Arc::new(Expression::compile(text)?);
+        if text.len() > CACHED_TEXT_MAX_BYTES {
+            return Ok(compiled);
+        }
         let mut cached = self.cached();
         if cached.len() >= CACHED_MAX {
             cached.clear();

@@ -29,6 +29,7 @@ use crate::http;
 use crate::remoting::SerializeType;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::remoting::tls::{ServerTls, TlsError, TlsSettings};
+use crate::remoting::waiting::WaitBudget;
 
 const SCAN_FIRST_AFTER: Duration = Duration::from_secs(5);
 const SCAN_EVERY: Duration = Duration::from_secs(10);
@@ -165,6 +166,7 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
         tls: Arc::clone(&tls),
         ..ServerOptions::of(&configs.server, configs.serialize_type, None)
     };
+    let budget = WaitBudget::of(&configs.server);
     let (http_port, http_addr) = (configs.namesrv.http_port, configs.namesrv.http_bind_addr.clone());
     let place = http::Place::of(&http_addr, http_port, configs.http_or_next);
     let namesrv = Arc::new(Namesrv {
@@ -174,7 +176,7 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
         clock,
         configs: Mutex::new(configs),
     });
-    let router = processor::router(Arc::clone(&namesrv), allowed);
+    let router = processor::router(Arc::clone(&namesrv), allowed, &budget);
     let server = bound.serve(Arc::new(router), options).map_err(bind_failed)?;
     let watch = Arc::new(watched::Watch::new(&namesrv, server.addr(), server.counter()));
     let http = place.map(|place| http::Server::start(place, watch)).transpose();

@@ -15,6 +15,7 @@ pub mod peer;
 pub mod router;
 pub mod server;
 pub mod tls;
+pub mod waiting;
 
 pub use command::{Body, Command, Response, SerializeType};
 pub use peer::{InvokeError, Peer};
