@@ -294,7 +294,8 @@ impl ConsumerFilters {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
         }
-        let subscribed: HashSet<&str> = subscriptions.iter().map(|subscription| &*subscription.topic).collect();
+        let subscribed: HashSet<&str> =
+            subscriptions.iter().map(|subscription| &*subscription.topic).collect();
         self.end(group, |topic| !subscribed.contains(topic));
     }
 

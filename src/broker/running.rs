@@ -42,8 +42,8 @@ use crate::ha::{self, Timing};
 use crate::http;
 use crate::remoting::Waiting;
 use crate::remoting::server::{Bound, Server, ServerOptions};
-use crate::remoting::waiting::WaitBudget;
 use crate::remoting::tls::{ClientTls, ServerTls, TlsError};
+use crate::remoting::waiting::WaitBudget;
 use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions};
 
 const FIRST_JOB_AFTER: Duration = Duration::from_secs(10);

@@ -115,6 +115,11 @@ impl TopicTable {
         self.table.get(topic)
     }
 
+    /// Whether there is such a topic.
+    pub fn has(&self, topic: &str) -> bool {
+        self.table.look(topic, |_| ()).is_some()
+    }
+
     /// Whether the topic is ordered (Java: `isOrderTopic`).
     pub fn is_order(&self, topic: &str) -> bool {
         self.table.look(topic, |config| config.order).unwrap_or(false)

@@ -52,6 +52,36 @@ fn offsets_survive_in_javas_file() {
 }
 
 #[test]
+fn what_is_not_known_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let offsets = offsets(&folder);
+    assert!(!offsets.may_commit("g", "T", || false, || true));
+    assert!(offsets.may_commit("g", "T", || true, || false));
+    for number in 0..UNKNOWN_GROUPS_MAX {
+        offsets.commit(&format!("g{number}"), "T", 0, 1);
+    }
+    let check = |group: &str, is_group: bool| offsets.may_commit(group, "T", || true, || is_group);
+    assert_eq!((check("new", false), check("new", true), check("g0", false)), (false, true, true));
+}
+
+/// Were all groups walked over for each topic, this would take hours.
+#[test]
+fn topics_end_without_a_look_at_all_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let offsets = offsets(&folder);
+    for number in 0..100_000 {
+        offsets.commit(&format!("g{number}"), &format!("T{number}"), 0, 1);
+    }
+    for number in 0..99_999 {
+        offsets.remove_topic(&format!("T{number}"));
+    }
+    assert_eq!(offsets.snapshot(), table(&[("T99999@g99999", &[(0, 1)])]));
+    offsets.remove_group("g99999");
+    let table = offsets.read();
+    assert_eq!((table.pairs, table.groups.len(), table.of_topic.len()), (0, 0, 0));
+}
+
+#[test]
 fn a_group_can_take_anothers_offsets() {
     let folder = tempfile::tempdir().unwrap();
     let offsets = offsets(&folder);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::body;
-use crate::broker::{Broker, logged};
 use crate::broker::producers::Client;
+use crate::broker::{Broker, logged};
 use crate::protocol::body::client::CheckClientRequestBody;
 use crate::protocol::body::heartbeat::{
     ConsumerData, EXPRESSION_SQL92, HeartbeatData, ProducerData, SubscriptionData,
@@ -24,7 +24,7 @@ const SUBSCRIPTIONS_MAX: usize = 10_000;
 /// What a subscription may take, bytes: the longest SQL92 expression, or as much of tags with what is kept of each.
 const SUBSCRIPTION_MAX_BYTES: usize = 1 << 20;
 /// An address, a process id and a unit's name.
-const CLIENT_ID_MAX_BYTES: usize = 1024;
+pub(super) const CLIENT_ID_MAX_BYTES: usize = 1024;
 
 /// Code 34.
 pub fn heart_beat(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<Answer, Fault> {

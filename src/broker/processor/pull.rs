@@ -107,13 +107,7 @@ struct OwnedPull {
 impl OwnedPull {
     fn asked(&self) -> Asked<'_> {
         let OwnedPull { group, topic, queue_id, queue_offset, max_msg_nums, .. } = self;
-        Asked {
-            group,
-            topic,
-            queue_id: *queue_id,
-            queue_offset: *queue_offset,
-            max_msg_nums: *max_msg_nums,
-        }
+        Asked { group, topic, queue_id: *queue_id, queue_offset: *queue_offset, max_msg_nums: *max_msg_nums }
     }
 
     /// What it takes while it waits, bytes, about.
@@ -181,12 +175,7 @@ impl Pull {
     }
 
     /// One look at the queue.
-    fn run(
-        &self,
-        broker: &Arc<Broker>,
-        asked: &Asked<'_>,
-        source: Source,
-    ) -> Result<Response, Fault> {
+    fn run(&self, broker: &Arc<Broker>, asked: &Asked<'_>, source: Source) -> Result<Response, Fault> {
         let (topic, queue_id, offset) = (asked.topic, asked.queue_id, asked.queue_offset);
         let began = Instant::now();
         let found = broker.store.get(topic, queue_id, offset, asked.max_msg_nums, &self.wanted);
@@ -289,13 +278,7 @@ impl Pull {
 }
 
 /// Counts what a pull gives out.
-fn count(
-    broker: &Broker,
-    asked: &Asked<'_>,
-    found: &GetResult,
-    source: Source,
-    took: Duration,
-) {
+fn count(broker: &Broker, asked: &Asked<'_>, found: &GetResult, source: Source, took: Duration) {
     broker.stats.fetched(found.message_count, found.bytes);
     let fall = broker.store_config.disk_fall_recorded.then(|| {
         let first = found.messages.first().and_then(|records| record::parse(records));
