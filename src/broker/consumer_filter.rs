@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use serde::{Deserialize, Serialize};
 
-use super::logged;
+use super::log_lines;
 use crate::clock::Clock;
 use crate::config::file::{self as config_file, FileError};
 use crate::filter::{BitsArray, BloomFilter, Expression, SyntaxError};
@@ -327,21 +327,23 @@ impl ConsumerFilters {
             }
         }
         if let Err(reason) = topic::check_group(group).and_then(|()| topic::check_topic(topic)) {
-            let (group, topic) = (logged::beginning(group), logged::beginning(topic));
+            let (group, topic) = (log_lines::beginning(group), log_lines::beginning(topic));
             tracing::warn!(group, topic, %reason, "filter passed over");
             return;
         }
-        let built = self.build(topic, group, text, *sub_version);
+        // Looked at first: to compile is the most of the work.
+        let has_room = self.has_room(topic, group, text);
+        let built = has_room.then(|| self.build(topic, group, text, *sub_version)).transpose();
         let mut table = self.write();
         // The client is told by its pulls, which find no filter.
         match built {
-            Ok(_) if !self.has_room(&mut table, topic, group, text) => {
+            Ok(None) => {
                 let (count, bytes) = (table.count, table.text_bytes);
                 tracing::warn!(group, topic, count, bytes, "too many filters in all: not taken");
                 table.remove(topic, group);
             }
-            Ok(filter) => {
-                tracing::info!(group, topic, expression = logged::beginning(text), "filter registered");
+            Ok(Some(filter)) => {
+                tracing::info!(group, topic, expression = log_lines::beginning(text), "filter registered");
                 table.insert(filter);
             }
             Err(error) => {
@@ -353,7 +355,8 @@ impl ConsumerFilters {
         self.unsaved.store(true, Ordering::Release);
     }
 
-    fn has_room(&self, table: &mut Table, topic: &str, group: &str, text: &str) -> bool {
+    fn has_room(&self, topic: &str, group: &str, text: &str) -> bool {
+        let mut table = self.write();
         let now_ms = self.clock.now_ms();
         if !table.has_room(topic, group, text) && now_ms - table.room_made_ms >= MAKE_ROOM_EVERY_MS {
             table.room_made_ms = now_ms;

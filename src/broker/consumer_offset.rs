@@ -6,11 +6,11 @@ mod journal;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::journal::{Change, Digest, Found, Journal, Number};
-use super::logged::{self, Lines};
+use super::log_lines::{self, Lines};
 use super::topic_config::QUEUE_NUMS_MAX;
 use crate::config::file::{self as config_file, FileError};
 use crate::protocol::body::offset::ConsumerOffsetSerializeWrapper;
@@ -20,8 +20,8 @@ const TOPIC_GROUP_SEPARATOR: char = '@';
 
 /// Pairs of a group and a topic that commits may make; what a master or the file has is taken whole.
 const PAIRS_MAX: usize = 500_000;
-/// Groups that commits may make which the broker does not know otherwise.
-const UNKNOWN_GROUPS_MAX: usize = 10_000;
+/// Up to so many offsets in all those of any topic and group are kept, as in Java.
+const ANY_MAX: usize = 10_000;
 
 type Queues = Arc<Mutex<Offsets>>;
 
@@ -88,6 +88,8 @@ struct Offsets {
 pub struct ConsumerOffsets {
     file: PathBuf,
     table: RwLock<Table>,
+    /// Offsets in all.
+    count: AtomicUsize,
     journal: Journal,
     unsaved: AtomicBool,
     saving: Mutex<()>,
@@ -124,6 +126,7 @@ impl ConsumerOffsets {
         }
         let offsets = ConsumerOffsets {
             file,
+            count: AtomicUsize::new(table.pairs().map(|(_, _, queues)| lock(queues).by_queue.len()).sum()),
             table: RwLock::new(table),
             journal: Journal::new(path, older, snapshot, save_soon),
             unsaved: AtomicBool::new(applied.is_some_and(|changes| changes > 0)),
@@ -141,7 +144,7 @@ impl ConsumerOffsets {
     /// [`ConsumerOffsets::write_journal`] has been called.
     pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
         if !(0..QUEUE_NUMS_MAX).contains(&queue_id) {
-            let (group, topic) = (logged::beginning(group), logged::beginning(topic));
+            let (group, topic) = (log_lines::beginning(group), log_lines::beginning(topic));
             tracing::warn!(group, topic, queue_id, "offset of a queue that cannot exist passed over");
             return;
         }
@@ -178,7 +181,10 @@ impl ConsumerOffsets {
             };
             let mut offsets = lock(&queues);
             if !offsets.is_removed {
+                let before = offsets.by_queue.len();
                 let is_changed = change(&mut offsets);
+                self.count.fetch_add(offsets.by_queue.len(), Ordering::Relaxed);
+                self.count.fetch_sub(before, Ordering::Relaxed);
                 if is_changed {
                     self.unsaved.store(true, Ordering::Release);
                 }
@@ -189,7 +195,7 @@ impl ConsumerOffsets {
 
     fn new_queues(&self, group: &str, topic: &str, pairs_max: usize) -> Option<Queues> {
         if let Err(reason) = check_group(group).and_then(|()| check_topic(topic)) {
-            let (group, topic) = (logged::beginning(group), logged::beginning(topic));
+            let (group, topic) = (log_lines::beginning(group), log_lines::beginning(topic));
             tracing::warn!(group, topic, %reason, "consumer offset passed over");
             return None;
         }
@@ -201,19 +207,18 @@ impl ConsumerOffsets {
         Some(Arc::clone(table.get_or_add(group, topic)))
     }
 
-    /// Whether a commit may be taken: anything of what is known, and no more than there may be of what is not. Of a topic
-    /// or group that does not exist here, offsets would be kept for ever.
+    /// Whether a commit may be kept: of what does not exist here, offsets would stay for ever, and so they are when there are
+    /// few of all.
     pub fn may_commit(
         &self,
         group: &str,
         topic: &str,
-        is_topic: impl FnOnce() -> bool,
-        is_group: impl FnOnce() -> bool,
+        queue_id: i32,
+        is_here: impl FnOnce() -> bool,
     ) -> bool {
-        let table = self.read();
-        let (is_known, groups) = (table.get(group, topic).is_some(), table.groups.len());
-        drop(table);
-        is_known || is_topic() && (groups < UNKNOWN_GROUPS_MAX || is_group())
+        self.count.load(Ordering::Relaxed) < ANY_MAX
+            || self.query(group, topic, queue_id).is_some()
+            || is_here()
     }
 
     /// Writes the journal of what has been committed: before anyone is told so. Next to nothing where nothing has.
@@ -343,6 +348,7 @@ impl ConsumerOffsets {
             let Some(queues) = table.remove(group, topic) else { continue };
             let mut offsets = lock(&queues);
             offsets.is_removed = true;
+            self.count.fetch_sub(offsets.by_queue.len(), Ordering::Relaxed);
             self.journal.dropped(&mut offsets.number, topic, group);
             self.unsaved.store(true, Ordering::Release);
             if lines.has_next() {

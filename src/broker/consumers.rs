@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::consumer_filter::ConsumerFilters;
-use super::logged::{self, Lines};
+use super::log_lines::{self, Lines};
 use super::producers::Client;
 use crate::clock::Clock;
 use crate::protocol::body::client::ConsumerConnection;
@@ -231,7 +231,8 @@ impl ConsumerGroup {
             return false;
         }
         for new in wanted {
-            let (topic, expression) = (logged::beginning(&new.topic), logged::beginning(&new.sub_string));
+            let (topic, expression) =
+                (log_lines::beginning(&new.topic), log_lines::beginning(&new.sub_string));
             match state.subscriptions.get(&new.topic) {
                 None => {
                     if lines.has_next() {
@@ -241,7 +242,7 @@ impl ConsumerGroup {
                 }
                 Some(old) if new.sub_version > old.sub_version => {
                     if old.sub_string != new.sub_string && lines.has_next() {
-                        let before = logged::beginning(&old.sub_string);
+                        let before = log_lines::beginning(&old.sub_string);
                         tracing::info!(group, topic, expression, before, "subscription changed");
                     }
                 }
@@ -254,7 +255,7 @@ impl ConsumerGroup {
             let keep = topics.contains(&**topic);
             if !keep {
                 if lines.has_next() {
-                    tracing::info!(group, topic = logged::beginning(topic), "subscription removed");
+                    tracing::info!(group, topic = log_lines::beginning(topic), "subscription removed");
                 }
                 changed = true;
             }

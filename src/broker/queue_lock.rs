@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::logged::Lines;
+use super::log_lines::Lines;
 use crate::clock::Clock;
 use crate::protocol::body::queue::MessageQueue;
 

@@ -351,13 +351,13 @@ impl<S: Send + Sync + 'static> Router<S> {
         })
     }
 
-    /// A handler that awaits others before it answers.
+    /// A handler that awaits others before it answers. It gets no body: nobody counts what waits there.
     pub fn on_async<H, F>(self, code: impl Into<i32>, handler: fn(Arc<S>, Request<H>) -> F) -> Router<S>
     where
         H: DeserializeOwned + 'static,
         F: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
-        self.on_command(code, move |state, peer, command| match request(peer, command) {
+        self.on_command(code, move |state, peer, command| match request(peer, command.without_body()) {
             Ok(request) => Answer::later(handler(Arc::clone(state), request)),
             Err(fault) => Answer::Now(fault.into()),
         })

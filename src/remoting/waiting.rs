@@ -86,6 +86,10 @@ pub(super) fn busy() -> Fault {
 }
 
 impl Command {
+    pub(super) fn without_body(self) -> Command {
+        Command { body: Bytes::new(), ..self }
+    }
+
     /// The same to be kept for a while.
     pub(super) fn kept(self) -> Command {
         Command { body: own(self.body), ..self }

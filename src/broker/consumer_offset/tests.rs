@@ -52,16 +52,21 @@ fn offsets_survive_in_javas_file() {
 }
 
 #[test]
-fn what_is_not_known_is_bounded() {
+fn what_is_not_here_is_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let offsets = offsets(&folder);
-    assert!(!offsets.may_commit("g", "T", || false, || true));
-    assert!(offsets.may_commit("g", "T", || true, || false));
-    for number in 0..UNKNOWN_GROUPS_MAX {
-        offsets.commit(&format!("g{number}"), "T", 0, 1);
+    let check = |queue_id: i32, is_here: bool| offsets.may_commit("g", "T", queue_id, || is_here);
+    let max = i32::try_from(ANY_MAX).unwrap();
+    for queue_id in 0..max {
+        assert!(check(queue_id, false));
+        offsets.commit("g", "T", queue_id, 1);
+        offsets.commit("g", "T", queue_id, 2);
     }
-    let check = |group: &str, is_group: bool| offsets.may_commit(group, "T", || true, || is_group);
-    assert_eq!((check("new", false), check("new", true), check("g0", false)), (false, true, true));
+    assert_eq!((check(max, false), check(max, true), check(0, false)), (false, true, true));
+    offsets.remove_queues("T", |queue_id| queue_id == 5);
+    assert!(check(max, false), "there is room");
+    offsets.remove_group("g");
+    assert_eq!(offsets.count.load(Ordering::Relaxed), 0);
 }
 
 /// Were all groups walked over for each topic, this would take hours.

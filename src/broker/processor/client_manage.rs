@@ -1,10 +1,12 @@
 //! Clients that come, stay and go (34, 35, 46). Java: `ClientManageProcessor`, `ClientHousekeepingService`.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use super::body;
+use crate::broker::log_lines::Lines;
 use crate::broker::producers::Client;
-use crate::broker::{Broker, logged};
+use crate::broker::{Broker, log_lines};
 use crate::protocol::body::client::CheckClientRequestBody;
 use crate::protocol::body::heartbeat::{
     ConsumerData, EXPRESSION_SQL92, HeartbeatData, ProducerData, SubscriptionData,
@@ -33,16 +35,25 @@ pub fn heart_beat(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<An
         tracing::warn!(remote = %request.peer.remote(), reason = %refusal.remark, "heartbeat refused");
     })?;
     let client = Client::of(&request.peer, &data.client_id, &request.command, broker.now_ms());
-    let mut is_new = false;
+    let (mut is_new, mut lines) = (false, Lines::default());
+    let mut passed_over = |group: &str, reason: &dyn Display| {
+        if lines.has_next() {
+            let (group, remote) = (log_lines::beginning(group), client.peer.remote());
+            tracing::warn!(group, %remote, %reason, "client of a group that cannot be passed over");
+        }
+    };
     for consumer in &data.consumer_data_set {
-        is_new |= register_consumer(broker, &client, consumer);
+        // Its pulls are refused, too.
+        match topic::check_group(&consumer.group_name) {
+            Ok(()) => is_new |= register_consumer(broker, &client, consumer),
+            Err(reason) => passed_over(&consumer.group_name, &reason),
+        }
     }
     for ProducerData { group_name } in &data.producer_data_set {
         if is_producer_group(group_name) {
             broker.producers.register(group_name, &client);
         } else {
-            let (group, remote) = (logged::beginning(group_name), client.peer.remote());
-            tracing::warn!(group, %remote, "producer of a group that cannot be passed over");
+            passed_over(group_name, &"the name is empty, too long or has control characters");
         }
     }
     if !is_new {
@@ -87,12 +98,6 @@ fn is_producer_group(group: &str) -> bool {
 /// Whether the group was not known here before.
 fn register_consumer(broker: &Arc<Broker>, client: &Arc<Client>, data: &ConsumerData) -> bool {
     let group = &data.group_name;
-    // Its pulls are refused, too.
-    if let Err(reason) = topic::check_group(group) {
-        let (group, remote) = (logged::beginning(group), client.peer.remote());
-        tracing::warn!(group, %remote, %reason, "consumer of a group that cannot be passed over");
-        return false;
-    }
     let mut is_new = false;
     let config = broker.groups.find_or_create(group);
     if let Some(config) = &config {
@@ -141,9 +146,9 @@ pub fn check_client_config(broker: &Arc<Broker>, request: Request<NoHeader>) -> 
     let kind = &subscription_data.expression_type;
     if !broker.live.enable_property_filter() {
         tracing::warn!(
-            client_id = logged::beginning(&client_id),
-            group = logged::beginning(&group),
-            kind = logged::beginning(kind),
+            client_id = log_lines::beginning(&client_id),
+            group = log_lines::beginning(&group),
+            kind = log_lines::beginning(kind),
             "subscription of a type that is not enabled (enablePropertyFilter)"
         );
         let remark = format!("The broker does not support consumer to filter message by {kind}");
@@ -151,8 +156,8 @@ pub fn check_client_config(broker: &Arc<Broker>, request: Request<NoHeader>) -> 
     }
     let refused = |reason: String| {
         let expression = &subscription_data.sub_string;
-        let (client_id, group) = (logged::beginning(&client_id), logged::beginning(&group));
-        let (expression, reason_shown) = (logged::beginning(expression), logged::beginning(&reason));
+        let (client_id, group) = (log_lines::beginning(&client_id), log_lines::beginning(&group));
+        let (expression, reason_shown) = (log_lines::beginning(expression), log_lines::beginning(&reason));
         tracing::warn!(client_id, group, expression, reason = reason_shown, "subscription does not compile");
         Fault::new(ResponseCode::SubscriptionParseFailed, reason)
     };

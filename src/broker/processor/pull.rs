@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::broker::Broker;
 use crate::broker::consumer_filter::{ConsumerFilter, Wanted};
 use crate::broker::statistics::Fetched;
+use crate::broker::{Broker, log_lines};
 use crate::config::store::BrokerRole;
 use crate::protocol::body::group::SubscriptionGroupConfig;
 use crate::protocol::body::heartbeat::{EXPRESSION_SQL92, SubscriptionData};
@@ -140,7 +140,8 @@ impl Pull {
             return Err(forbidden(format!("subscription group no permission, {group_name}")));
         }
         let config = broker.topics.get(header.topic).ok_or_else(|| {
-            tracing::warn!(topic = header.topic, %remote, "pull from a topic that does not exist");
+            let topic = log_lines::beginning(header.topic);
+            tracing::warn!(topic, %remote, "pull from a topic that does not exist");
             let remark = format!("topic[{}] not exist, apply first please! {}", header.topic, faq::SUFFIX);
             Fault::new(ResponseCode::TopicNotExist, remark)
         })?;
@@ -383,7 +384,7 @@ fn heartbeat_subscription(
     }
     let subscription = consumers.subscription(topic).ok_or_else(|| missing("subscription"))?;
     if subscription.sub_version < header.sub_version {
-        let expression = &subscription.sub_string;
+        let expression = log_lines::beginning(&subscription.sub_string);
         tracing::warn!(group = name, topic, expression, "the broker's subscription is not the latest");
         return Err(Fault::new(
             ResponseCode::SubscriptionNotLatest,

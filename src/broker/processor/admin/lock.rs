@@ -32,10 +32,7 @@ pub fn lock_batch_mq(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result
 
 /// Java locks whatever it is asked for; clients ask for what routes named.
 fn is_here(broker: &Broker, queue: &MessageQueue) -> bool {
-    queue.broker_name == broker.config.broker_name
-        && broker.topics.get(&queue.topic).is_some_and(|config| {
-            (0..config.read_queue_nums.max(config.write_queue_nums)).contains(&queue.queue_id)
-        })
+    queue.broker_name == broker.config.broker_name && broker.topics.has_queue(&queue.topic, queue.queue_id)
 }
 
 /// Code 42.
