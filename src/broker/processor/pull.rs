@@ -61,8 +61,6 @@ struct Pull {
     wanted: Wanted,
     group: Arc<SubscriptionGroupConfig>,
     remote: SocketAddr,
-    /// What a subscription of its own takes, bytes, about.
-    own_bytes: usize,
 }
 
 /// Where the messages of a pull are taken to be.
@@ -110,11 +108,13 @@ impl OwnedPull {
         Asked { group, topic, queue_id: *queue_id, queue_offset: *queue_offset, max_msg_nums: *max_msg_nums }
     }
 
-    /// What it takes while it waits, bytes, about.
+    /// What it takes while it waits, bytes, about. A subscription is others', too, unless they have changed it meanwhile.
     fn kept_bytes(&self) -> usize {
         /// Itself and its places in tables.
         const ITSELF: usize = 1024;
-        ITSELF + self.group.len() + 2 * self.topic.len() + self.pull.own_bytes
+        let Wanted { subscription, filter, .. } = &self.pull.wanted;
+        let factor = if filter.is_some() { COMPILED_FACTOR } else { 1 };
+        ITSELF + self.group.len() + 2 * self.topic.len() + factor * subscription.kept_bytes()
     }
 }
 
@@ -156,12 +156,7 @@ impl Pull {
             return Err(Fault::new(ResponseCode::SystemError, remark));
         }
         let wanted = wanted(broker, header, &group)?;
-        let own_bytes = match header.sys_flag & sys_flag::PULL_SUBSCRIPTION {
-            0 => 0,
-            _ if wanted.filter.is_some() => COMPILED_FACTOR * wanted.subscription.kept_bytes(),
-            _ => wanted.subscription.kept_bytes(),
-        };
-        Ok(Pull { wanted, group, remote, own_bytes })
+        Ok(Pull { wanted, group, remote })
     }
 
     fn owned(self, header: &PullMessageRequestHeader<'_>) -> OwnedPull {
