@@ -72,6 +72,7 @@ fn offsets_are_taken_and_given() {
 fn one_client_at_a_time_locks_a_queue() {
     let fixture = Fixture::new();
     let mut client = fixture.connect();
+    client.create_topic("T", "3");
     let queue = |id: i32| json!({"topic": "T", "brokerName": "broker-a", "queueId": id});
     let mut lock = |client_id: &str, ids: &[i32]| -> Vec<i64> {
         let queues: Vec<Value> = ids.iter().map(|&id| queue(id)).collect();

@@ -2,13 +2,14 @@
 //! `ExpressionMessageFilter`, `CommitLogDispatcherCalcBitMap`). Expressions are `crate::filter`'s; what groups subscribe
 //! to in general is `consumers`'.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::{Deserialize, Serialize};
 
+use super::log_lines;
 use crate::clock::Clock;
 use crate::config::file::{self as config_file, FileError};
 use crate::filter::{BitsArray, BloomFilter, Expression, SyntaxError};
@@ -22,6 +23,14 @@ use crate::store::{MessageFilter, record};
 const DEAD_BEFORE_LOAD_MS: i64 = 30_000;
 /// Compiled expressions of pulls that bring their own.
 const CACHED_MAX: usize = 100;
+/// Longer ones are not kept for their next use.
+const CACHED_TEXT_MAX_BYTES: usize = 8 << 10;
+/// Filters in all: some hundred times what a large cluster has. Each is in the file, and is kept for a day without consumers.
+const FILTERS_MAX: usize = 10_000;
+/// Their expressions together, bytes. Compiled, each takes some ten times as much.
+const TEXTS_MAX_BYTES: usize = 8 << 20;
+/// Where there is no more room, filters without consumers are looked for so often at most.
+const MAKE_ROOM_EVERY_MS: i64 = 1000;
 
 /// Java: `ConsumerFilterManager`, as the file has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,8 +112,7 @@ pub struct ConsumerFilters {
     file: PathBuf,
     clock: Clock,
     bloom: BloomFilter,
-    /// By topic, then by group.
-    topics: RwLock<Topics>,
+    table: RwLock<Table>,
     /// How many there are: who filters by tags alone pays no lock.
     count: AtomicUsize,
     cached: Mutex<HashMap<String, Arc<Expression>>>,
@@ -112,7 +120,64 @@ pub struct ConsumerFilters {
     saving: Mutex<()>,
 }
 
-type Topics = HashMap<String, HashMap<String, Arc<ConsumerFilter>>>;
+#[derive(Default)]
+struct Table {
+    /// By topic, then by group.
+    topics: HashMap<String, HashMap<String, Arc<ConsumerFilter>>>,
+    /// The topics of each group.
+    of_group: HashMap<String, HashSet<String>>,
+    count: usize,
+    /// Of all expressions.
+    text_bytes: usize,
+    /// When room was made last.
+    room_made_ms: i64,
+}
+
+impl Table {
+    fn insert(&mut self, filter: ConsumerFilter) {
+        self.remove(&filter.topic, &filter.group);
+        self.count += 1;
+        self.text_bytes += filter.text.len();
+        self.of_group.entry(filter.group.clone()).or_default().insert(filter.topic.clone());
+        let groups = self.topics.entry(filter.topic.clone()).or_default();
+        groups.insert(filter.group.clone(), Arc::new(filter));
+    }
+
+    fn remove(&mut self, topic: &str, group: &str) {
+        let Some(groups) = self.topics.get_mut(topic) else { return };
+        let Some(filter) = groups.remove(group) else { return };
+        if groups.is_empty() {
+            self.topics.remove(topic);
+        }
+        if let Some(topics) = self.of_group.get_mut(group) {
+            topics.remove(topic);
+            if topics.is_empty() {
+                self.of_group.remove(group);
+            }
+        }
+        self.count -= 1;
+        self.text_bytes -= filter.text.len();
+    }
+
+    /// Whether there is room for the group's filter of a topic, in the place of any earlier one.
+    fn has_room(&self, topic: &str, group: &str, text: &str) -> bool {
+        let known = self.topics.get(topic).and_then(|groups| groups.get(group));
+        let (count, bytes) = known.map_or((0, 0), |known| (1, known.text.len()));
+        self.count - count < FILTERS_MAX && self.text_bytes - bytes + text.len() <= TEXTS_MAX_BYTES
+    }
+
+    /// Drops filters without consumers; gives whether there were any.
+    fn drop_dead(&mut self, is_over: impl Fn(&ConsumerFilter) -> bool) -> bool {
+        let filters = self.topics.values().flat_map(HashMap::values);
+        let dead: Vec<_> = filters.filter(|filter| filter.is_dead() && is_over(filter)).cloned().collect();
+        for filter in &dead {
+            let ConsumerFilter { topic, group, .. } = &**filter;
+            tracing::info!(group, topic, "Remove filter consumer, died too long!");
+            self.remove(topic, group);
+        }
+        !dead.is_empty()
+    }
+}
 
 impl ConsumerFilters {
     /// What the file has. Filters of another Bloom filter's size, or that do not compile, are left out.
@@ -122,7 +187,7 @@ impl ConsumerFilters {
             file,
             clock,
             bloom,
-            topics: RwLock::default(),
+            table: RwLock::default(),
             count: AtomicUsize::new(0),
             cached: Mutex::default(),
             unsaved: AtomicBool::new(false),
@@ -131,12 +196,10 @@ impl ConsumerFilters {
         let now_ms = filters.clock.now_ms();
         let entries =
             saved.filter_data_by_topic.into_values().flat_map(|topic| topic.group_filter_data.into_values());
-        let mut topics = filters.write();
+        let mut table = filters.write();
         for data in entries {
             match filters.loaded(&data, now_ms) {
-                Ok(filter) => {
-                    topics.entry(data.topic).or_default().insert(data.consumer_group, Arc::new(filter));
-                }
+                Ok(filter) => table.insert(filter),
                 Err(reason) => {
                     tracing::warn!(
                         topic = data.topic,
@@ -147,8 +210,8 @@ impl ConsumerFilters {
                 }
             }
         }
-        filters.recount(&topics);
-        drop(topics);
+        filters.recount(&table);
+        drop(table);
         Ok(filters)
     }
 
@@ -196,6 +259,9 @@ impl ConsumerFilters {
             return Ok(Arc::clone(known));
         }
         let compiled = Arc::new(Expression::compile(text)?);
+        if text.len() > CACHED_TEXT_MAX_BYTES {
+            return Ok(compiled);
+        }
         let mut cached = self.cached();
         if cached.len() >= CACHED_MAX {
             cached.clear();
@@ -214,7 +280,7 @@ impl ConsumerFilters {
 
     /// A group's filter of a topic.
     pub fn get(&self, topic: &str, group: &str) -> Option<Arc<ConsumerFilter>> {
-        self.read().get(topic)?.get(group).cloned()
+        self.read().topics.get(topic)?.get(group).cloned()
     }
 
     /// A heartbeat's subscriptions: filters come, change, revive, and those of other topics end.
@@ -228,9 +294,9 @@ impl ConsumerFilters {
         if self.count.load(Ordering::Acquire) == 0 {
             return;
         }
-        let is_subscribed =
-            |topic: &str| subscriptions.iter().any(|subscription| subscription.topic == topic);
-        self.end(group, |topic| !is_subscribed(topic));
+        let subscribed: HashSet<&str> =
+            subscriptions.iter().map(|subscription| &*subscription.topic).collect();
+        self.end(group, |topic| !subscribed.contains(topic));
     }
 
     fn register_one(&self, group: &str, subscription: &SubscriptionData) {
@@ -260,25 +326,47 @@ impl ConsumerFilters {
                 return;
             }
         }
-        let built = self.build(topic, group, text, *sub_version);
-        let mut topics = self.write();
-        let groups = topics.entry(topic.clone()).or_default();
+        if let Err(reason) = topic::check_group(group).and_then(|()| topic::check_topic(topic)) {
+            let (group, topic) = (log_lines::beginning(group), log_lines::beginning(topic));
+            tracing::warn!(group, topic, %reason, "filter passed over");
+            return;
+        }
+        // Looked at first: to compile is the most of the work.
+        let has_room = self.has_room(topic, group, text);
+        let built = has_room.then(|| self.build(topic, group, text, *sub_version)).transpose();
+        let mut table = self.write();
+        // The client is told by its pulls, which find no filter.
         match built {
-            Ok(filter) => {
-                tracing::info!(group, topic, expression = text, "New consumer filter registered");
-                groups.insert(group.to_owned(), Arc::new(filter));
+            Ok(None) => {
+                let (count, bytes) = (table.count, table.text_bytes);
+                tracing::warn!(group, topic, count, bytes, "too many filters in all: not taken");
+                table.remove(topic, group);
             }
-            // The client is told by its pulls, which find no filter.
+            Ok(Some(filter)) => {
+                let expression = log_lines::beginning(text);
+                tracing::info!(group, topic, expression, "New consumer filter registered");
+                table.insert(filter);
+            }
             Err(error) => {
+                let expr = log_lines::beginning(text);
                 tracing::warn!(
-                    "parse error: expr={text}, topic={topic}, group={group}, error={error}: the filter does not compile"
+                    "parse error: expr={expr}, topic={topic}, group={group}, error={error}: the filter does not compile"
                 );
-                groups.remove(group);
-                topics.retain(|_, groups| !groups.is_empty());
+                table.remove(topic, group);
             }
         }
-        self.recount(&topics);
+        self.recount(&table);
         self.unsaved.store(true, Ordering::Release);
+    }
+
+    fn has_room(&self, topic: &str, group: &str, text: &str) -> bool {
+        let mut table = self.write();
+        let now_ms = self.clock.now_ms();
+        if !table.has_room(topic, group, text) && now_ms - table.room_made_ms >= MAKE_ROOM_EVERY_MS {
+            table.room_made_ms = now_ms;
+            table.drop_dead(|_| true);
+        }
+        table.has_room(topic, group, text)
     }
 
     /// The group's last consumer has gone.
@@ -290,10 +378,10 @@ impl ConsumerFilters {
 
     fn end(&self, group: &str, is_over: impl Fn(&str) -> bool) {
         let now_ms = self.clock.now_ms();
-        for (topic, groups) in self.read().iter() {
-            let Some(filter) = groups.get(group).filter(|filter| !filter.is_dead() && is_over(topic)) else {
-                continue;
-            };
+        let table = self.read();
+        for topic in table.of_group.get(group).into_iter().flatten().filter(|topic| is_over(topic)) {
+            let filter = table.topics.get(topic).and_then(|groups| groups.get(group));
+            let Some(filter) = filter.filter(|filter| !filter.is_dead()) else { continue };
             filter.dead_ms.store(now_ms.max(filter.born_ms), Ordering::Release);
             self.unsaved.store(true, Ordering::Release);
             tracing::info!(group, topic, "Unregister consumer filter: it is without consumers");
@@ -305,8 +393,8 @@ impl ConsumerFilters {
         if self.count.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
-        let topics = self.read();
-        let Some(groups) = topics.get(topic) else { return Vec::new() };
+        let table = self.read();
+        let Some(groups) = table.topics.get(topic) else { return Vec::new() };
         let mut bits = BitsArray::new(self.bloom.bits());
         for filter in groups.values().filter(|filter| filter.matches(properties)) {
             filter.positions.iter().for_each(|position| bits.set(*position));
@@ -339,19 +427,11 @@ impl ConsumerFilters {
             return;
         }
         let now_ms = self.clock.now_ms();
-        let mut topics = self.write();
-        for (topic, groups) in topics.iter_mut() {
-            groups.retain(|group, filter| {
-                let keep = !filter.is_dead() || now_ms - filter.dead_ms() < clean_after_ms;
-                if !keep {
-                    tracing::info!(group, topic, "Remove filter consumer, died too long!");
-                    self.unsaved.store(true, Ordering::Release);
-                }
-                keep
-            });
+        let mut table = self.write();
+        if table.drop_dead(|filter| now_ms - filter.dead_ms() >= clean_after_ms) {
+            self.unsaved.store(true, Ordering::Release);
         }
-        topics.retain(|_, groups| !groups.is_empty());
-        self.recount(&topics);
+        self.recount(&table);
     }
 
     fn data(&self, filter: &ConsumerFilter) -> ConsumerFilterData {
@@ -377,19 +457,19 @@ impl ConsumerFilters {
                 groups.iter().map(|(group, filter)| (group.clone(), self.data(filter))).collect();
             (topic.clone(), FilterDataMapByTopic { group_filter_data, topic: topic.clone() })
         };
-        FilterTable { filter_data_by_topic: self.read().iter().map(of_topic).collect() }
+        FilterTable { filter_data_by_topic: self.read().topics.iter().map(of_topic).collect() }
     }
 
-    fn recount(&self, topics: &Topics) {
-        self.count.store(topics.values().map(HashMap::len).sum(), Ordering::Release);
+    fn recount(&self, table: &Table) {
+        self.count.store(table.count, Ordering::Release);
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Topics> {
-        self.topics.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Topics> {
-        self.topics.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

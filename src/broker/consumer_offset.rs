@@ -4,12 +4,13 @@
 
 mod journal;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use self::journal::{Change, Digest, Found, Journal, Number};
+use super::log_lines::{self, Lines};
 use super::topic_config::QUEUE_NUMS_MAX;
 use crate::config::file::{self as config_file, FileError};
 use crate::protocol::body::offset::ConsumerOffsetSerializeWrapper;
@@ -17,9 +18,59 @@ use crate::protocol::topic::{CID_SYS_RMQ_TRANS, check_group, check_topic};
 
 const TOPIC_GROUP_SEPARATOR: char = '@';
 
+/// Pairs of a group and a topic that commits may make; what a master or the file has is taken whole.
+const PAIRS_MAX: usize = 500_000;
+/// Up to so many offsets in all those of any topic and group are kept, as in Java.
+const ANY_MAX: usize = 10_000;
+
 type Queues = Arc<Mutex<Offsets>>;
-/// By group, then by topic.
-type Groups = HashMap<String, HashMap<String, Queues>>;
+
+#[derive(Debug, Default)]
+struct Table {
+    /// By group, then by topic.
+    groups: HashMap<String, HashMap<String, Queues>>,
+    /// The groups of each topic: topics come and go, and nobody walks over all groups for each.
+    of_topic: HashMap<String, HashSet<String>>,
+    /// Pairs of a group and a topic.
+    pairs: usize,
+}
+
+impl Table {
+    fn get(&self, group: &str, topic: &str) -> Option<&Queues> {
+        self.groups.get(group)?.get(topic)
+    }
+
+    fn get_or_add(&mut self, group: &str, topic: &str) -> &Queues {
+        let topics = self.groups.entry(group.to_owned()).or_default();
+        topics.entry(topic.to_owned()).or_insert_with(|| {
+            self.pairs += 1;
+            self.of_topic.entry(topic.to_owned()).or_default().insert(group.to_owned());
+            Queues::default()
+        })
+    }
+
+    fn remove(&mut self, group: &str, topic: &str) -> Option<Queues> {
+        let topics = self.groups.get_mut(group)?;
+        let queues = topics.remove(topic)?;
+        if topics.is_empty() {
+            self.groups.remove(group);
+        }
+        if let Some(groups) = self.of_topic.get_mut(topic) {
+            groups.remove(group);
+            if groups.is_empty() {
+                self.of_topic.remove(topic);
+            }
+        }
+        self.pairs -= 1;
+        Some(queues)
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str, &Queues)> {
+        self.groups.iter().flat_map(|(group, topics)| {
+            topics.iter().map(move |(topic, queues)| (&**group, &**topic, queues))
+        })
+    }
+}
 
 /// A group's offsets of a topic.
 #[derive(Debug, Default)]
@@ -36,7 +87,9 @@ struct Offsets {
 /// A commit changes the table and the journal under the lock of the group's topic, so that both have the same order.
 pub struct ConsumerOffsets {
     file: PathBuf,
-    groups: RwLock<Groups>,
+    table: RwLock<Table>,
+    /// Offsets in all.
+    count: AtomicUsize,
     journal: Journal,
     unsaved: AtomicBool,
     saving: Mutex<()>,
@@ -54,8 +107,8 @@ impl ConsumerOffsets {
         let snapshot = Digest::of(&text);
         let path = file.with_extension("journal");
         let found = Found::read(&path);
-        let mut groups = nest(saved);
-        let applied = found.changes_since(&path, snapshot, |change| apply(&mut groups, change));
+        let mut table = nest(saved);
+        let applied = found.changes_since(&path, snapshot, |change| apply(&mut table, change));
         let mut older = found.numbers();
         match applied {
             Some(0) => {}
@@ -73,7 +126,8 @@ impl ConsumerOffsets {
         }
         let offsets = ConsumerOffsets {
             file,
-            groups: RwLock::new(groups),
+            count: AtomicUsize::new(table.pairs().map(|(_, _, queues)| lock(queues).by_queue.len()).sum()),
+            table: RwLock::new(table),
             journal: Journal::new(path, older, snapshot, save_soon),
             unsaved: AtomicBool::new(applied.is_some_and(|changes| changes > 0)),
             saving: Mutex::new(()),
@@ -85,16 +139,17 @@ impl ConsumerOffsets {
         Ok(offsets)
     }
 
-    /// Takes a group's offset of a queue. As in Java any offset is taken, smaller ones too, and topic and group
-    /// need not exist; names and queues that cannot exist are passed over. It survives a kill once
+    /// Takes a group's offset of a queue. As in Java any offset is taken, smaller ones too; names and queues that
+    /// cannot exist are passed over, and whoever takes commits of others asks [`ConsumerOffsets::may_commit`]. It survives a kill once
     /// [`ConsumerOffsets::write_journal`] has been called.
     pub fn commit(&self, group: &str, topic: &str, queue_id: i32, offset: i64) {
         if !(0..QUEUE_NUMS_MAX).contains(&queue_id) {
+            let (group, topic) = (log_lines::beginning(group), log_lines::beginning(topic));
             tracing::warn!(group, topic, queue_id, "offset of a queue that cannot exist passed over");
             return;
         }
         let mut before = None;
-        let is_changed = self.change(group, topic, |offsets| {
+        let is_changed = self.change(group, topic, PAIRS_MAX, |offsets| {
             before = offsets.by_queue.insert(queue_id, offset);
             if before == Some(offset) {
                 return false;
@@ -113,14 +168,26 @@ impl ConsumerOffsets {
         }
     }
 
-    /// Changes a group's offsets of a topic, which come into being with it; gives whether `change` says so.
-    fn change(&self, group: &str, topic: &str, mut change: impl FnMut(&mut Offsets) -> bool) -> bool {
+    /// Changes a group's offsets of a topic, which come into being with it where there are fewer than `pairs_max`; gives
+    /// whether `change` says so.
+    fn change(
+        &self,
+        group: &str,
+        topic: &str,
+        pairs_max: usize,
+        mut change: impl FnMut(&mut Offsets) -> bool,
+    ) -> bool {
         loop {
-            let known = self.read().get(group).and_then(|topics| topics.get(topic)).cloned();
-            let Some(queues) = known.or_else(|| self.new_queues(group, topic)) else { return false };
+            let known = self.read().get(group, topic).cloned();
+            let Some(queues) = known.or_else(|| self.new_queues(group, topic, pairs_max)) else {
+                return false;
+            };
             let mut offsets = lock(&queues);
             if !offsets.is_removed {
+                let before = offsets.by_queue.len();
                 let is_changed = change(&mut offsets);
+                self.count.fetch_add(offsets.by_queue.len(), Ordering::Relaxed);
+                self.count.fetch_sub(before, Ordering::Relaxed);
                 if is_changed {
                     self.unsaved.store(true, Ordering::Release);
                 }
@@ -129,13 +196,32 @@ impl ConsumerOffsets {
         }
     }
 
-    fn new_queues(&self, group: &str, topic: &str) -> Option<Queues> {
+    fn new_queues(&self, group: &str, topic: &str, pairs_max: usize) -> Option<Queues> {
         if let Err(reason) = check_group(group).and_then(|()| check_topic(topic)) {
+            let (group, topic) = (log_lines::beginning(group), log_lines::beginning(topic));
             tracing::warn!(group, topic, %reason, "consumer offset passed over");
             return None;
         }
-        let mut groups = self.write();
-        Some(Arc::clone(groups.entry(group.to_owned()).or_default().entry(topic.to_owned()).or_default()))
+        let mut table = self.write();
+        if table.pairs >= pairs_max && table.get(group, topic).is_none() {
+            tracing::warn!(group, topic, pairs = table.pairs, "too many consumer offsets: passed over");
+            return None;
+        }
+        Some(Arc::clone(table.get_or_add(group, topic)))
+    }
+
+    /// Whether a commit may be kept: of what does not exist here, offsets would stay for ever, and so they are when there are
+    /// few of all.
+    pub fn may_commit(
+        &self,
+        group: &str,
+        topic: &str,
+        queue_id: i32,
+        is_here: impl FnOnce() -> bool,
+    ) -> bool {
+        self.count.load(Ordering::Relaxed) < ANY_MAX
+            || self.query(group, topic, queue_id).is_some()
+            || is_here()
     }
 
     /// Writes the journal of what has been committed: before anyone is told so. Next to nothing where nothing has.
@@ -145,42 +231,37 @@ impl ConsumerOffsets {
 
     /// A group's offset of a queue.
     pub fn query(&self, group: &str, topic: &str, queue_id: i32) -> Option<i64> {
-        let queues = self.read().get(group)?.get(topic).cloned()?;
+        let queues = self.read().get(group, topic).cloned()?;
         lock(&queues).by_queue.get(&queue_id).copied()
     }
 
     /// A group's offsets of a topic.
     pub fn query_topic(&self, group: &str, topic: &str) -> Option<BTreeMap<i32, i64>> {
-        let queues = self.read().get(group)?.get(topic).cloned()?;
+        let queues = self.read().get(group, topic).cloned()?;
         let offsets = lock(&queues).by_queue.clone();
         Some(offsets)
     }
 
     /// Topics that a group has offsets of (Java: `whichTopicByConsumer`).
     pub fn topics_of(&self, group: &str) -> Vec<String> {
-        self.read().get(group).map(|topics| topics.keys().cloned().collect()).unwrap_or_default()
+        self.read().groups.get(group).map(|topics| topics.keys().cloned().collect()).unwrap_or_default()
     }
 
     /// Groups that have offsets of a topic (Java: `whichGroupByTopic`).
     pub fn groups_of(&self, topic: &str) -> Vec<String> {
-        let groups = self.read();
-        groups
-            .iter()
-            .filter(|(_, topics)| topics.contains_key(topic))
-            .map(|(group, _)| group.clone())
-            .collect()
+        self.read().of_topic.get(topic).map(|groups| groups.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Up to so many pairs of a group and a topic, with the group's offsets, and how many more there are. `look` is called
     /// without the table's lock.
     pub fn for_each(&self, max: usize, mut look: impl FnMut(&str, &str, &BTreeMap<i32, i64>)) -> usize {
-        let groups = self.read();
-        let pairs = groups.iter().flat_map(|(group, topics)| {
-            topics.iter().map(|(topic, queues)| (group.clone(), topic.clone(), Arc::clone(queues)))
-        });
+        let table = self.read();
+        let pairs = table
+            .pairs()
+            .map(|(group, topic, queues)| (group.to_owned(), topic.to_owned(), Arc::clone(queues)));
         let known: Vec<(String, String, Queues)> = pairs.take(max).collect();
-        let in_all: usize = groups.values().map(HashMap::len).sum();
-        drop(groups);
+        let in_all = table.pairs;
+        drop(table);
         for (group, topic, queues) in &known {
             let by_queue = lock(queues).by_queue.clone();
             look(group, topic, &by_queue);
@@ -217,7 +298,7 @@ impl ConsumerOffsets {
 
     /// Replaces a group's offsets of a topic.
     fn set(&self, group: &str, topic: &str, by_queue: BTreeMap<i32, i64>) {
-        self.change(group, topic, |offsets| {
+        self.change(group, topic, usize::MAX, |offsets| {
             if offsets.by_queue == by_queue {
                 return false;
             }
@@ -233,13 +314,13 @@ impl ConsumerOffsets {
 
     /// Forgets all groups' offsets of a topic.
     pub fn remove_topic(&self, topic: &str) {
-        self.remove_if(|_, of_topic| of_topic == topic);
+        self.remove(self.groups_of(topic).into_iter().map(|group| (group, topic.to_owned())).collect());
     }
 
     /// Forgets all groups' offsets of some queues, whose numbers begin anew.
     pub fn remove_queues(&self, topic: &str, is_gone: impl Fn(i32) -> bool) {
         for group in self.groups_of(topic) {
-            self.change(&group, topic, |offsets| {
+            self.change(&group, topic, usize::MAX, |offsets| {
                 let before = offsets.by_queue.len();
                 offsets.by_queue.retain(|queue_id, _| !is_gone(*queue_id));
                 if offsets.by_queue.len() == before {
@@ -256,42 +337,42 @@ impl ConsumerOffsets {
 
     /// Forgets all offsets of a group.
     pub fn remove_group(&self, group: &str) {
-        self.remove_if(|of_group, _| of_group == group);
+        self.remove(self.topics_of(group).into_iter().map(|topic| (group.to_owned(), topic)).collect());
     }
 
-    fn remove_if(&self, is_to_go: impl Fn(&str, &str) -> bool) {
+    fn remove(&self, pairs: Vec<(String, String)>) {
         // Mostly there is nothing, and nobody is held up.
-        let has_some = |(group, topics): (&String, &HashMap<String, Queues>)| {
-            topics.keys().any(|topic| is_to_go(group, topic))
-        };
-        if !self.read().iter().any(has_some) {
+        if pairs.is_empty() {
             return;
         }
-        let mut groups = self.write();
-        let mut is_changed = false;
-        for (group, topics) in groups.iter_mut() {
-            topics.retain(|topic, queues| {
-                if !is_to_go(group, topic) {
-                    return true;
-                }
-                let mut offsets = lock(queues);
-                offsets.is_removed = true;
-                self.journal.dropped(&mut offsets.number, topic, group);
-                tracing::info!(group, topic, "consumer offsets removed");
-                is_changed = true;
-                false
-            });
-        }
-        groups.retain(|_, topics| !topics.is_empty());
-        if is_changed {
+        let mut table = self.write();
+        let mut lines = Lines::default();
+        for (group, topic) in &pairs {
+            let Some(queues) = table.remove(group, topic) else { continue };
+            let mut offsets = lock(&queues);
+            offsets.is_removed = true;
+            self.count.fetch_sub(offsets.by_queue.len(), Ordering::Relaxed);
+            self.journal.dropped(&mut offsets.number, topic, group);
             self.unsaved.store(true, Ordering::Release);
+            if lines.has_next() {
+                tracing::info!(group, topic, "consumer offsets removed");
+            }
+        }
+        if let Some(more) = lines.left_out() {
+            tracing::info!(more, "more consumer offsets removed");
         }
     }
 
     /// Replaces everything by a master's table.
     pub fn replace(&self, wrapper: ConsumerOffsetSerializeWrapper) {
         let new: HashMap<String, HashMap<String, BTreeMap<i32, i64>>> = split(wrapper);
-        self.remove_if(|group, topic| !new.get(group).is_some_and(|topics| topics.contains_key(topic)));
+        let is_new =
+            |group: &str, topic: &str| new.get(group).is_some_and(|topics| topics.contains_key(topic));
+        let mut gone = Vec::new();
+        for (group, topic, _) in self.read().pairs().filter(|(group, topic, _)| !is_new(group, topic)) {
+            gone.push((group.to_owned(), topic.to_owned()));
+        }
+        self.remove(gone);
         for (group, topics) in new {
             for (topic, by_queue) in topics {
                 self.set(&group, &topic, by_queue);
@@ -315,13 +396,10 @@ impl ConsumerOffsets {
 
     /// The table as reply 43 and the file have it.
     pub fn snapshot(&self) -> ConsumerOffsetSerializeWrapper {
-        let groups = self.read();
         let mut offset_table = BTreeMap::new();
-        for (group, topics) in groups.iter() {
-            for (topic, queues) in topics {
-                let key = format!("{topic}{TOPIC_GROUP_SEPARATOR}{group}");
-                offset_table.insert(key, lock(queues).by_queue.clone());
-            }
+        for (group, topic, queues) in self.read().pairs() {
+            let key = format!("{topic}{TOPIC_GROUP_SEPARATOR}{group}");
+            offset_table.insert(key, lock(queues).by_queue.clone());
         }
         ConsumerOffsetSerializeWrapper { offset_table }
     }
@@ -364,12 +442,12 @@ impl ConsumerOffsets {
         Ok(())
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Groups> {
-        self.groups.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Groups> {
-        self.groups.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -377,11 +455,14 @@ fn lock(queues: &Queues) -> MutexGuard<'_, Offsets> {
     queues.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn nest(wrapper: ConsumerOffsetSerializeWrapper) -> Groups {
-    let offsets = |by_queue| Arc::new(Mutex::new(Offsets { by_queue, ..Offsets::default() }));
-    let topics =
-        |topics: HashMap<_, _>| topics.into_iter().map(|(name, queues)| (name, offsets(queues))).collect();
-    split(wrapper).into_iter().map(|(group, of_group)| (group, topics(of_group))).collect()
+fn nest(wrapper: ConsumerOffsetSerializeWrapper) -> Table {
+    let mut table = Table::default();
+    for (group, topics) in split(wrapper) {
+        for (topic, by_queue) in topics {
+            lock(table.get_or_add(&group, &topic)).by_queue = by_queue;
+        }
+    }
+    table
 }
 
 /// By group and topic.
@@ -399,16 +480,15 @@ fn split(wrapper: ConsumerOffsetSerializeWrapper) -> HashMap<String, HashMap<Str
 }
 
 /// Applies a change of the journal; gives whether it makes sense.
-fn apply(groups: &mut Groups, change: Change<'_>) -> bool {
+fn apply(table: &mut Table, change: Change<'_>) -> bool {
     let (Change::Offset { name, .. } | Change::Dropped { name }) = change;
     let Some((topic, group)) = name.split_once(TOPIC_GROUP_SEPARATOR) else { return false };
-    let topics = groups.entry(group.to_owned()).or_default();
     match change {
         Change::Offset { queue_id, offset, .. } => {
-            lock(topics.entry(topic.to_owned()).or_default()).by_queue.insert(queue_id, offset);
+            lock(table.get_or_add(group, topic)).by_queue.insert(queue_id, offset);
         }
         Change::Dropped { .. } => {
-            topics.remove(topic);
+            table.remove(group, topic);
         }
     }
     true

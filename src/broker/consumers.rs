@@ -3,9 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::consumer_filter::ConsumerFilters;
+use super::log_lines::{self, Lines};
 use super::producers::Client;
 use crate::clock::Clock;
 use crate::protocol::body::client::ConsumerConnection;
@@ -15,10 +17,22 @@ use crate::protocol::body::heartbeat::{
 use crate::protocol::topic;
 use crate::remoting::{InvokeError, Peer};
 
+/// What the subscriptions of all groups may take, bytes: half a million usual ones.
+const SUBSCRIPTIONS_MAX_BYTES: usize = 256 << 20;
+
 /// One group's members and subscriptions.
 pub struct ConsumerGroup {
     name: String,
     state: RwLock<GroupState>,
+    /// Of all groups' subscriptions, bytes.
+    in_all: Arc<AtomicUsize>,
+}
+
+impl Drop for ConsumerGroup {
+    fn drop(&mut self) {
+        let bytes = self.state.get_mut().unwrap_or_else(PoisonError::into_inner).bytes;
+        self.in_all.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -27,6 +41,8 @@ struct GroupState {
     members: HashMap<u64, Member>,
     /// By topic.
     subscriptions: HashMap<String, Arc<SubscriptionData>>,
+    /// That these take.
+    bytes: usize,
     consume_type: ConsumeType,
     message_model: MessageModel,
     consume_from_where: ConsumeFromWhere,
@@ -81,8 +97,8 @@ impl GroupState {
 }
 
 impl ConsumerGroup {
-    fn new(name: &str) -> ConsumerGroup {
-        ConsumerGroup { name: name.to_owned(), state: RwLock::default() }
+    fn new(name: &str, in_all: &Arc<AtomicUsize>) -> ConsumerGroup {
+        ConsumerGroup { name: name.to_owned(), state: RwLock::default(), in_all: Arc::clone(in_all) }
     }
 
     /// The group's name.
@@ -208,20 +224,30 @@ impl ConsumerGroup {
     /// Takes newer subscriptions and drops those of topics no longer named; only topics that came or went count
     /// as a change.
     fn update_subscriptions(&self, state: &mut GroupState, wanted: &[SubscriptionData]) -> bool {
-        let (group, mut changed) = (&self.name, false);
+        let (group, mut changed, mut lines) = (&self.name, false, Lines::default());
+        let others = self.in_all.load(Ordering::Relaxed).saturating_sub(state.bytes);
+        let bytes: usize = wanted.iter().map(SubscriptionData::kept_bytes).sum();
+        if others + bytes > SUBSCRIPTIONS_MAX_BYTES {
+            tracing::warn!(group, bytes, others, "too many subscriptions in all: not taken");
+            return false;
+        }
         for new in wanted {
+            let (topic, expression) =
+                (log_lines::beginning(&new.topic), log_lines::beginning(&new.sub_string));
             match state.subscriptions.get(&new.topic) {
                 None => {
-                    tracing::info!(
-                        topic = new.topic,
-                        expression = new.sub_string,
-                        "subscription changed, add new topic, group: {group}"
-                    );
+                    if lines.has_next() {
+                        tracing::info!(
+                            topic,
+                            expression,
+                            "subscription changed, add new topic, group: {group}"
+                        );
+                    }
                     changed = true;
                 }
                 Some(old) if new.sub_version > old.sub_version => {
-                    if old.sub_string != new.sub_string {
-                        let (topic, expression, before) = (&new.topic, &new.sub_string, &old.sub_string);
+                    if old.sub_string != new.sub_string && lines.has_next() {
+                        let before = log_lines::beginning(&old.sub_string);
                         tracing::info!(
                             topic,
                             "subscription changed, group: {group} OLD: {before} NEW: {expression}"
@@ -232,14 +258,24 @@ impl ConsumerGroup {
             }
             state.subscriptions.insert(new.topic.clone(), Arc::new(new.clone()));
         }
+        let topics: HashSet<&str> = wanted.iter().map(|new| &*new.topic).collect();
         state.subscriptions.retain(|topic, _| {
-            let keep = wanted.iter().any(|new| new.topic == *topic);
+            let keep = topics.contains(&**topic);
             if !keep {
-                tracing::info!("subscription changed, group: {group} remove topic {topic}");
+                if lines.has_next() {
+                    let topic = log_lines::beginning(topic);
+                    tracing::info!("subscription changed, group: {group} remove topic {topic}");
+                }
                 changed = true;
             }
             keep
         });
+        if let Some(more) = lines.left_out() {
+            tracing::info!(group, more, "more subscriptions added, changed or removed");
+        }
+        let bytes = state.subscriptions.values().map(|data| data.kept_bytes()).sum();
+        self.in_all.fetch_add(bytes, Ordering::Relaxed);
+        self.in_all.fetch_sub(std::mem::replace(&mut state.bytes, bytes), Ordering::Relaxed);
         changed
     }
 
@@ -255,8 +291,10 @@ impl ConsumerGroup {
 /// All consumer groups that have members. Lock order: the table, then a group, then the connections.
 pub struct Consumers {
     clock: Clock,
-    /// Groups' filters come and go with their consumers.
+    /// Groups' filters go with their consumers.
     filters: Arc<ConsumerFilters>,
+    /// Of all groups' subscriptions, bytes.
+    bytes: Arc<AtomicUsize>,
     groups: RwLock<HashMap<String, Arc<ConsumerGroup>>>,
     of_peer: RwLock<HashMap<u64, HashSet<String>>>,
 }
@@ -273,7 +311,13 @@ pub struct Expired {
 impl Consumers {
     /// No consumers.
     pub fn new(clock: Clock, filters: Arc<ConsumerFilters>) -> Consumers {
-        Consumers { clock, filters, groups: RwLock::default(), of_peer: RwLock::default() }
+        Consumers {
+            clock,
+            filters,
+            bytes: Arc::default(),
+            groups: RwLock::default(),
+            of_peer: RwLock::default(),
+        }
     }
 
     /// The members of a group; `None` where nobody is connected.
@@ -297,15 +341,14 @@ impl Consumers {
             None => {
                 drop(groups);
                 let mut groups = self.write();
-                let known =
-                    groups.entry(group.to_owned()).or_insert_with(|| Arc::new(ConsumerGroup::new(group)));
+                let new = || Arc::new(ConsumerGroup::new(group, &self.bytes));
+                let known = groups.entry(group.to_owned()).or_insert_with(new);
                 known.update(client, data, now_ms)
             }
         };
         if changed {
             self.remember(client, group);
         }
-        self.filters.register(group, &data.subscription_data_set);
         changed
     }
 
@@ -428,8 +471,6 @@ impl Consumers {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use super::*;
     use crate::broker::producers::CHANNEL_EXPIRED_TIMEOUT_MS;
     use crate::clock;
@@ -481,6 +522,34 @@ mod tests {
         assert!(consumers.find("g").unwrap().subscription("T").is_none());
         assert_eq!(consumers.groups_of_topic("U"), ["g"]);
         assert!(consumers.groups_of_topic("T").is_empty());
+    }
+
+    /// Were each searched for among all others, this would take hours.
+    #[test]
+    fn many_subscriptions_take_no_longer_than_they_are_long() {
+        let consumers = consumers(clock::manual(0).0);
+        let a = client("a");
+        let topics: Vec<String> = (0..200_000).map(|number| format!("topic{number}")).collect();
+        let subscriptions: Vec<_> = topics.iter().map(|topic| (&**topic, "*", 1)).collect();
+        assert!(consumers.register(&a, &data("g", &subscriptions)));
+        assert!(consumers.register(&a, &data("g", &subscriptions[1..])));
+        assert_eq!(consumers.find("g").unwrap().subscriptions().len(), 199_999);
+        assert!(consumers.bytes.load(Ordering::Relaxed) > 199_999 * 100);
+        consumers.disconnected(a.peer.id());
+        assert_eq!(consumers.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn subscriptions_have_a_budget_together() {
+        let consumers = consumers(clock::manual(0).0);
+        let a = client("a");
+        consumers.bytes.store(SUBSCRIPTIONS_MAX_BYTES - 100, Ordering::Relaxed);
+        consumers.register(&a, &data("g", &[("T", "*", 1)]));
+        let group = consumers.find("g").unwrap();
+        assert_eq!((group.client_ids().len(), group.subscriptions().len()), (1, 0));
+        consumers.bytes.store(0, Ordering::Relaxed);
+        assert!(consumers.register(&a, &data("g", &[("T", "*", 1)])));
+        assert_eq!(group.subscriptions().len(), 1);
     }
 
     #[test]

@@ -17,11 +17,13 @@ pub struct Holds {
     /// How many there are: lets an arrival pass without the lock when nobody waits.
     count: AtomicUsize,
     next_id: AtomicU64,
-    queues: Mutex<HashMap<String, HashMap<i32, Vec<Hold>>>>,
+    queues: Mutex<Queues>,
 }
 
+/// By topic, queue and number: a hold is found again though ten thousand wait for the queue.
+type Queues = HashMap<String, HashMap<i32, HashMap<u64, Hold>>>;
+
 struct Hold {
-    id: u64,
     queue_offset: i64,
     wanted: Wanted,
     wake: oneshot::Sender<()>,
@@ -43,13 +45,13 @@ impl Holds {
     pub fn hold<'a>(&'a self, topic: &'a str, queue_id: i32, queue_offset: i64, wanted: Wanted) -> Held<'a> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (wake, woken) = oneshot::channel();
-        let hold = Hold { id, queue_offset, wanted, wake };
+        let hold = Hold { queue_offset, wanted, wake };
         let mut queues = self.queues();
         // Not `entry`: that would copy the topic's name for every pull.
         if let Some(queue) = queues.get_mut(topic) {
-            queue.entry(queue_id).or_default().push(hold);
+            queue.entry(queue_id).or_default().insert(id, hold);
         } else {
-            queues.insert(topic.to_owned(), HashMap::from([(queue_id, vec![hold])]));
+            queues.insert(topic.to_owned(), HashMap::from([(queue_id, HashMap::from([(id, hold)]))]));
         }
         // Sequentially consistent together with `arriving`: either the dispatcher sees this count, or the
         // caller's second look sees the dispatcher's message.
@@ -68,7 +70,7 @@ impl Holds {
         else {
             return;
         };
-        for hold in queue.extract_if(.., |hold| {
+        for (_, hold) in queue.extract_if(|_, hold| {
             arrival.max_queue_offset > hold.queue_offset
                 && hold.wanted.may_match(arrival.tags_code, arrival.properties)
         }) {
@@ -92,7 +94,7 @@ impl Holds {
                     pulls = queue.len(),
                     "held pulls woken: their queue is gone"
                 );
-                for hold in queue.drain(..) {
+                for (_, hold) in queue.drain() {
                     self.count.fetch_sub(1, Ordering::SeqCst);
                     // A pull that has just expired does not listen any more, and needs no waking.
                     let _ = hold.wake.send(());
@@ -111,7 +113,7 @@ impl Holds {
         self.len() == 0
     }
 
-    fn queues(&self) -> MutexGuard<'_, HashMap<String, HashMap<i32, Vec<Hold>>>> {
+    fn queues(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,8 +123,7 @@ impl Drop for Held<'_> {
         let mut queues = self.holds.queues();
         let Some(topic) = queues.get_mut(self.topic) else { return };
         let Some(queue) = topic.get_mut(&self.queue_id) else { return };
-        if let Some(index) = queue.iter().position(|hold| hold.id == self.id) {
-            queue.swap_remove(index);
+        if queue.remove(&self.id).is_some() {
             self.holds.count.fetch_sub(1, Ordering::SeqCst);
         }
         // Queues come and go with their topics: nothing of them may stay behind.

@@ -8,6 +8,7 @@ pub mod consumer_filter;
 pub mod consumer_offset;
 pub mod consumers;
 pub mod live;
+mod log_lines;
 pub mod long_polling;
 pub mod processor;
 pub mod producers;
@@ -25,7 +26,7 @@ pub mod topic_config;
 pub mod transaction;
 mod watched;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
@@ -196,9 +197,9 @@ impl Broker {
 
     /// Queues were deleted: whoever waits for them is told, and nobody begins where they ended.
     fn queues_gone(&self, gone: &Gone) {
-        let mut topics: HashMap<&str, Vec<i32>> = HashMap::new();
+        let mut topics: HashMap<&str, HashSet<i32>> = HashMap::new();
         for (topic, queue_id) in &gone.queues {
-            topics.entry(topic).or_default().push(*queue_id);
+            topics.entry(topic).or_default().insert(*queue_id);
         }
         for (topic, queues) in &topics {
             self.offsets.remove_queues(topic, |queue_id| queues.contains(&queue_id));
@@ -315,6 +316,8 @@ fn logged(
     match created {
         Ok(config) => Some(config),
         Err(error) => {
+            let error = error.to_string();
+            let (topic, error) = (log_lines::beginning(topic), log_lines::beginning(&error));
             tracing::warn!(topic, "{error}{whose}");
             None
         }

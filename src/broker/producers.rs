@@ -85,10 +85,35 @@ struct Tables {
     /// By group, then by connection. A group stays when its last connection has dropped: code 204 then answers
     /// with an empty list, and not that there is no such group.
     groups: HashMap<String, HashMap<u64, Arc<Client>>>,
-    /// By connection: its groups, and the client id under which it came to each.
-    of_peer: HashMap<u64, HashMap<String, String>>,
+    of_peer: HashMap<u64, Memberships>,
     /// By client id: replies to requests are for one client, whatever its group.
     of_id: HashMap<String, Arc<Client>>,
+}
+
+/// What a connection belongs to.
+#[derive(Default)]
+struct Memberships {
+    /// Its groups, and the client id under which it came to each.
+    groups: HashMap<String, String>,
+    /// In how many groups each of its client ids is.
+    ids: HashMap<String, usize>,
+}
+
+impl Memberships {
+    fn add(&mut self, group: &str, client_id: &str) {
+        self.remove(group);
+        self.groups.insert(group.to_owned(), client_id.to_owned());
+        *self.ids.entry(client_id.to_owned()).or_default() += 1;
+    }
+
+    /// The client id, where it is in no group any more.
+    fn remove(&mut self, group: &str) -> Option<String> {
+        let client_id = self.groups.remove(group)?;
+        let count = self.ids.get_mut(&client_id)?;
+        *count -= 1;
+        (*count == 0).then(|| self.ids.remove(&client_id)).flatten()?;
+        Some(client_id)
+    }
 }
 
 impl Producers {
@@ -107,7 +132,7 @@ impl Producers {
         }
         let mut tables = self.write();
         tables.groups.entry(group.to_owned()).or_default().insert(id, Arc::clone(client));
-        tables.of_peer.entry(id).or_default().insert(group.to_owned(), client.client_id.clone());
+        tables.of_peer.entry(id).or_default().add(group, &client.client_id);
         tables.of_id.insert(client.client_id.clone(), Arc::clone(client));
         tracing::info!("new producer connected, group: {group} channel: {client}");
     }
@@ -131,8 +156,11 @@ impl Producers {
             return;
         }
         let mut tables = self.write();
-        for (group, client_id) in tables.of_peer.remove(&peer_id).unwrap_or_default() {
+        let Memberships { groups, ids } = tables.of_peer.remove(&peer_id).unwrap_or_default();
+        for client_id in ids.into_keys() {
             tables.forget_id(&client_id, peer_id);
+        }
+        for group in groups.into_keys() {
             if let Some(client) = tables.groups.get_mut(&group).and_then(|clients| clients.remove(&peer_id)) {
                 tracing::info!(
                     "NETTY EVENT: remove channel[{client}][{}] from ProducerManager groupChannelTable, producer group: {group}",
@@ -210,13 +238,12 @@ impl Producers {
 
 impl Tables {
     fn forget(&mut self, peer_id: u64, group: &str) {
-        let Some(groups) = self.of_peer.get_mut(&peer_id) else { return };
-        let left = groups.remove(group);
-        let is_last = left.as_ref().is_some_and(|id| !groups.values().any(|other| other == id));
-        if groups.is_empty() {
+        let Some(memberships) = self.of_peer.get_mut(&peer_id) else { return };
+        let left = memberships.remove(group);
+        if memberships.groups.is_empty() {
             self.of_peer.remove(&peer_id);
         }
-        if let Some(client_id) = left.filter(|_| is_last) {
+        if let Some(client_id) = left {
             self.forget_id(&client_id, peer_id);
         }
     }

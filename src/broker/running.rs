@@ -43,6 +43,7 @@ use crate::ha::{self, Timing};
 use crate::http;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::remoting::tls::{ClientTls, ServerTls, TlsError};
+use crate::remoting::waiting::WaitBudget;
 use crate::remoting::{BindError, Waiting};
 use crate::store::{Arrival, ArrivalListener, MessageStore, OpenOptions, StoreStatus};
 
@@ -457,7 +458,7 @@ fn assemble(
         statistics: Statistics::new(&config.broker_cluster_name),
         spread: Spread::default(),
         following: Arc::new(Following::new(&configs.store, client_tls.clone())),
-        pools: Pools::new(&config),
+        pools: Pools::new(&config, WaitBudget::of(&configs.server)),
         registrar: Registrar::new(
             identity,
             &config.namesrv_addr,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::log_lines;
 use super::table::{Table, Wrapper};
 use super::topic_config::QUEUE_NUMS_MAX;
 use crate::clock::Clock;
@@ -84,7 +85,7 @@ impl SubscriptionGroups {
         }
         let config = SubscriptionGroupConfig::new(group);
         if let Err(reason) = check(group, &config) {
-            tracing::warn!(group, %reason, "subscription group not created");
+            tracing::warn!(group = log_lines::beginning(group), %reason, "subscription group not created");
             return None;
         }
         let (config, is_new) = self.table.put_new(group, config);

@@ -117,6 +117,14 @@ impl TopicTable {
         self.table.get(topic)
     }
 
+    /// Whether there is such a topic with such a queue.
+    pub fn has_queue(&self, topic: &str, queue_id: i32) -> bool {
+        let has = |config: &TopicConfig| {
+            (0..config.read_queue_nums.max(config.write_queue_nums)).contains(&queue_id)
+        };
+        self.table.look(topic, has).unwrap_or(false)
+    }
+
     /// Whether the topic is ordered (Java: `isOrderTopic`).
     pub fn is_order(&self, topic: &str) -> bool {
         self.table.look(topic, |config| config.order).unwrap_or(false)

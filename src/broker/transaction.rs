@@ -283,10 +283,10 @@ impl State {
                 committed.extend(places.get(&record.prepared_transaction_offset()));
             }
         });
+        let originals: HashMap<i64, i64> = self.copies.iter().map(|(it, copy)| (*copy, *it)).collect();
         for offset in committed {
-            let original = self.copies.iter().find(|(_, copy)| **copy == offset).map(|(it, _)| *it);
             if !self.settled.contains(&offset) {
-                self.settle(offset, original.unwrap_or(offset));
+                self.settle(offset, originals.get(&offset).copied().unwrap_or(offset));
                 self.write_op(store, host, offset);
             }
         }

@@ -45,6 +45,8 @@ pub struct NettyServerConfig {
     pub server_unsent_per_connection_max: i32,
     /// Bytes of unfinished frames of all connections together; who needs more is closed. A key of ours. Default 268435456. Read at start.
     pub server_unfinished_frames_max: i32,
+    /// Bytes of requests of all connections together that wait for a message, a thread or another client; more are refused. A key of ours. Default 268435456. Read at start.
+    pub server_waiting_requests_max: i32,
     /// A frame that takes longer to arrive costs its connection, s. A key of ours. Default 120. Read at start.
     pub server_frame_time_seconds: i32,
 }
@@ -70,6 +72,7 @@ impl Default for NettyServerConfig {
             server_requests_per_connection_max: 100_000,
             server_unsent_per_connection_max: 16 << 20,
             server_unfinished_frames_max: 256 << 20,
+            server_waiting_requests_max: 256 << 20,
             server_frame_time_seconds: 120,
         }
     }
@@ -113,6 +116,7 @@ impl Section for NettyServerConfig {
             ("serverRequestsPerConnectionMax", self.server_requests_per_connection_max),
             ("serverUnsentPerConnectionMax", self.server_unsent_per_connection_max),
             ("serverUnfinishedFramesMax", self.server_unfinished_frames_max),
+            ("serverWaitingRequestsMax", self.server_waiting_requests_max),
             ("serverFrameTimeSeconds", self.server_frame_time_seconds),
         ] {
             if value < 1 {

@@ -29,6 +29,7 @@ use crate::config::{self, Changes, Entry, Problem, ProblemKind};
 use crate::http;
 use crate::remoting::server::{Bound, Server, ServerOptions};
 use crate::remoting::tls::{ServerTls, TlsError, TlsSettings};
+use crate::remoting::waiting::WaitBudget;
 use crate::remoting::{BindError, SerializeType};
 
 const SCAN_FIRST_AFTER: Duration = Duration::from_secs(5);
@@ -167,6 +168,7 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
         tls: Arc::clone(&tls),
         ..ServerOptions::of(&configs.server, configs.serialize_type, None)
     };
+    let budget = WaitBudget::of(&configs.server);
     let (http_port, http_addr) = (configs.namesrv.http_port, configs.namesrv.http_bind_addr.clone());
     let place = http::Place::of(&http_addr, http_port, configs.http_or_next);
     let namesrv = Arc::new(Namesrv {
@@ -176,7 +178,7 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
         clock,
         configs: Mutex::new(configs),
     });
-    let router = processor::router(Arc::clone(&namesrv), allowed);
+    let router = processor::router(Arc::clone(&namesrv), allowed, &budget);
     let server = bound.serve(Arc::new(router), options).map_err(bind_failed)?;
     let watch = Arc::new(watched::Watch::new(&namesrv, server.addr(), server.counter()));
     let start_http = |place: http::Place| {

@@ -26,6 +26,7 @@ use crate::protocol::request_code::{self, RequestCode};
 use crate::protocol::response_code::ResponseCode;
 use crate::protocol::{faq, version};
 use crate::remoting::router::Pool;
+use crate::remoting::waiting::WaitBudget;
 use crate::remoting::{Fault, Request, Response, Router};
 
 type State = Arc<Namesrv>;
@@ -36,8 +37,8 @@ const BLOCKING_QUEUE_CAPACITY: usize = 10_000;
 
 /// The table.
 #[rustfmt::skip]
-pub(super) fn router(namesrv: State, allowed: AllowedAddrs) -> Router<Namesrv> {
-    let pool = &Pool::new("namesrv", BLOCKING_THREADS, BLOCKING_QUEUE_CAPACITY);
+pub(super) fn router(namesrv: State, allowed: AllowedAddrs, budget: &Arc<WaitBudget>) -> Router<Namesrv> {
+    let pool = &Pool::new("namesrv", BLOCKING_THREADS, BLOCKING_QUEUE_CAPACITY, budget);
     Router::new(namesrv)
         .changes_from("adminAllowedAddrs", move |ip| allowed.is_empty() || allowed.contains(ip), request_code::name_of)
         .on_blocking(RequestCode::PutKvConfig, pool, put_kv_config).changing()

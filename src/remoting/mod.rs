@@ -17,6 +17,7 @@ pub mod peer;
 pub mod router;
 pub mod server;
 pub mod tls;
+pub mod waiting;
 
 pub use bind_error::BindError;
 pub use command::{Body, Command, Response, SerializeType};

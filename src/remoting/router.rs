@@ -18,7 +18,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::command::{Command, Response};
 use super::peer::Peer;
-use super::{NO_PERMISSION, REQUEST_CODE_NOT_SUPPORTED, SYSTEM_BUSY, SYSTEM_ERROR};
+use super::waiting::{self, WaitBudget};
+use super::{NO_PERMISSION, REQUEST_CODE_NOT_SUPPORTED, SYSTEM_ERROR};
 use crate::strmap;
 
 /// A reply that is still being made.
@@ -134,6 +135,8 @@ pub struct Pool {
     /// Requests that run or wait.
     held: AtomicUsize,
     held_max: usize,
+    /// What they may take.
+    budget: Arc<WaitBudget>,
     /// Since when requests wait, with a number that tells them apart.
     waiting: Mutex<BTreeSet<(Instant, usize)>>,
     next_number: AtomicUsize,
@@ -148,31 +151,41 @@ pub struct Waiting {
 }
 
 impl Pool {
-    /// A pool of `threads` that may run at once, and `capacity` more that may wait.
-    pub fn new(name: &'static str, threads: usize, capacity: usize) -> Arc<Pool> {
+    /// A pool of `threads` that may run at once, and `capacity` more that may wait, all of them within the budget.
+    pub fn new(name: &'static str, threads: usize, capacity: usize, budget: &Arc<WaitBudget>) -> Arc<Pool> {
         Arc::new(Pool {
             name,
             running: Semaphore::new(threads),
             held: AtomicUsize::new(0),
             held_max: threads.saturating_add(capacity),
+            budget: Arc::clone(budget),
             waiting: Mutex::default(),
             next_number: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
         })
     }
 
-    /// Runs blocking work when its turn comes.
+    /// Runs blocking work, which takes so many bytes until then, when its turn comes.
     pub fn run(
         self: &Arc<Pool>,
+        bytes: usize,
         work: impl FnOnce() -> Result<Response, Fault> + Send + 'static,
     ) -> Result<Answer, Fault> {
-        if self.held.fetch_add(1, Ordering::AcqRel) >= self.held_max {
-            self.held.fetch_sub(1, Ordering::AcqRel);
+        let refused = |fault| {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(Fault::new(SYSTEM_BUSY, "[OVERLOAD]system busy, start flow control for a while"));
-        }
+            Err(fault)
+        };
+        let is_full = self.held.fetch_add(1, Ordering::AcqRel) >= self.held_max;
         let held = Held(Arc::clone(self));
+        if is_full {
+            return refused(waiting::busy());
+        }
+        let share = match self.budget.take(bytes) {
+            Ok(share) => share,
+            Err(fault) => return refused(fault),
+        };
         Ok(Answer::later(async move {
+            let _share = share;
             let _turn = held.0.turn().await;
             let done = tokio::task::spawn_blocking(work).await;
             done.unwrap_or_else(|error| Err(panicked(&error)))
@@ -338,13 +351,13 @@ impl<S: Send + Sync + 'static> Router<S> {
         })
     }
 
-    /// A handler that awaits others before it answers.
+    /// A handler that awaits others before it answers. It gets no body: nobody counts what waits there.
     pub fn on_async<H, F>(self, code: impl Into<i32>, handler: fn(Arc<S>, Request<H>) -> F) -> Router<S>
     where
         H: DeserializeOwned + 'static,
         F: Future<Output = Result<Response, Fault>> + Send + 'static,
     {
-        self.on_command(code, move |state, peer, command| match request(peer, command) {
+        self.on_command(code, move |state, peer, command| match request(peer, command.without_body()) {
             Ok(request) => Answer::later(handler(Arc::clone(state), request)),
             Err(fault) => Answer::Now(fault.into()),
         })
@@ -362,8 +375,9 @@ impl<S: Send + Sync + 'static> Router<S> {
     {
         let pool = Arc::clone(pool);
         self.on_command(code, move |state, peer, command| {
-            let state = Arc::clone(state);
-            request(peer, command).and_then(|request| pool.run(move || handler(&state, request))).into()
+            let (state, bytes) = (Arc::clone(state), command.kept_bytes());
+            let request = request(peer, command.kept());
+            request.and_then(|request| pool.run(bytes, move || handler(&state, request))).into()
         })
     }
 

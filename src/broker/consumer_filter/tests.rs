@@ -88,6 +88,39 @@ fn filters_come_change_end_and_revive() {
 }
 
 #[test]
+fn filters_have_a_budget_together() {
+    let bench = Bench::new();
+    let filters = &bench.filters;
+    let topics: Vec<String> = (0..=FILTERS_MAX).map(|number| format!("topic{number}")).collect();
+    let all: Vec<SubscriptionData> = topics.iter().map(|topic| sql(topic, "a > 1", 1)).collect();
+    filters.register("g", &all);
+    assert_eq!(filters.read().count, FILTERS_MAX);
+    assert_eq!(bench.state(topics.last().unwrap(), "g"), None);
+    // What is known may change.
+    filters.register("g", &[&all[1..FILTERS_MAX], &[sql("topic0", "a > 2", 2)]].concat());
+    assert_eq!(bench.state("topic0", "g"), state(2, "a > 2", false));
+    // Whose consumers have gone make room.
+    filters.unregister("g");
+    bench.later(MAKE_ROOM_EVERY_MS);
+    filters.register("h", &[sql("T", "a > 1", 1)]);
+    assert_eq!((bench.state("T", "h"), filters.read().count), (state(1, "a > 1", false), 1));
+    let long = format!("a = '{}'", "x".repeat(200_000));
+    let texts: Vec<SubscriptionData> = topics[..50].iter().map(|topic| sql(topic, &long, 1)).collect();
+    filters.register("g", &texts);
+    assert_eq!(filters.read().count, 1 + TEXTS_MAX_BYTES / long.len());
+    assert!(filters.read().text_bytes <= TEXTS_MAX_BYTES);
+}
+
+#[test]
+fn filters_of_names_that_cannot_be_are_passed_over() {
+    let bench = Bench::new();
+    for (group, topic) in [("a/b", "T"), ("g", "../T"), ("", "T"), ("g", "")] {
+        bench.filters.register(group, &[sql(topic, "a > 1", 1)]);
+    }
+    assert_eq!(bench.filters.read().count, 0);
+}
+
+#[test]
 fn the_file_is_javas() {
     let mut bench = Bench::new();
     bench.filters.register("g1", &[sql("t1", "a > 5", 123_456)]);

@@ -52,6 +52,41 @@ fn offsets_survive_in_javas_file() {
 }
 
 #[test]
+fn what_is_not_here_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let offsets = offsets(&folder);
+    let check = |queue_id: i32, is_here: bool| offsets.may_commit("g", "T", queue_id, || is_here);
+    let max = i32::try_from(ANY_MAX).unwrap();
+    for queue_id in 0..max {
+        assert!(check(queue_id, false));
+        offsets.commit("g", "T", queue_id, 1);
+        offsets.commit("g", "T", queue_id, 2);
+    }
+    assert_eq!((check(max, false), check(max, true), check(0, false)), (false, true, true));
+    offsets.remove_queues("T", |queue_id| queue_id == 5);
+    assert!(check(max, false), "there is room");
+    offsets.remove_group("g");
+    assert_eq!(offsets.count.load(Ordering::Relaxed), 0);
+}
+
+/// Were all groups walked over for each topic, this would take hours.
+#[test]
+fn topics_end_without_a_look_at_all_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let offsets = offsets(&folder);
+    for number in 0..100_000 {
+        offsets.commit(&format!("g{number}"), &format!("T{number}"), 0, 1);
+    }
+    for number in 0..99_999 {
+        offsets.remove_topic(&format!("T{number}"));
+    }
+    assert_eq!(offsets.snapshot(), table(&[("T99999@g99999", &[(0, 1)])]));
+    offsets.remove_group("g99999");
+    let table = offsets.read();
+    assert_eq!((table.pairs, table.groups.len(), table.of_topic.len()), (0, 0, 0));
+}
+
+#[test]
 fn a_group_can_take_anothers_offsets() {
     let folder = tempfile::tempdir().unwrap();
     let offsets = offsets(&folder);

@@ -1,12 +1,16 @@
 //! Clients that come, stay and go (34, 35, 46). Java: `ClientManageProcessor`, `ClientHousekeepingService`.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use super::body;
-use crate::broker::Broker;
+use crate::broker::log_lines::Lines;
 use crate::broker::producers::Client;
+use crate::broker::{Broker, log_lines};
 use crate::protocol::body::client::CheckClientRequestBody;
-use crate::protocol::body::heartbeat::{ConsumerData, EXPRESSION_SQL92, HeartbeatData, SubscriptionData};
+use crate::protocol::body::heartbeat::{
+    ConsumerData, EXPRESSION_SQL92, HeartbeatData, ProducerData, SubscriptionData,
+};
 use crate::protocol::header::NoHeader;
 use crate::protocol::header::client::UnregisterClientRequestHeader;
 use crate::protocol::perm::{PERM_READ, PERM_WRITE};
@@ -15,16 +19,42 @@ use crate::protocol::{sys_flag, topic};
 use crate::remoting::router::Answer;
 use crate::remoting::{Fault, Peer, Request, Response};
 
+/// Groups that one heartbeat may name: some hundred times what a large process has.
+const GROUPS_MAX: usize = 10_000;
+/// Subscriptions of all of them.
+const SUBSCRIPTIONS_MAX: usize = 10_000;
+/// What a subscription may take, bytes: the longest SQL92 expression, or as much of tags with what is kept of each.
+const SUBSCRIPTION_MAX_BYTES: usize = 1 << 20;
+/// An address, a process id and a unit's name.
+pub(super) const CLIENT_ID_MAX_BYTES: usize = 1024;
+
 /// Code 34.
 pub fn heart_beat(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<Answer, Fault> {
     let data: HeartbeatData = body(&request.command)?;
+    check_size(&data).inspect_err(|refusal| {
+        tracing::warn!(remote = %request.peer.remote(), reason = %refusal.remark, "heartbeat refused");
+    })?;
     let client = Client::of(&request.peer, &data.client_id, &request.command, broker.now_ms());
-    let mut is_new = false;
+    let (mut is_new, mut lines) = (false, Lines::default());
+    let mut passed_over = |group: &str, reason: &dyn Display| {
+        if lines.has_next() {
+            let (group, remote) = (log_lines::beginning(group), client.peer.remote());
+            tracing::warn!(group, %remote, %reason, "client of a group that cannot be passed over");
+        }
+    };
     for consumer in &data.consumer_data_set {
-        is_new |= register_consumer(broker, &client, consumer);
+        // Its pulls are refused, too.
+        match topic::check_group(&consumer.group_name) {
+            Ok(()) => is_new |= register_consumer(broker, &client, consumer),
+            Err(reason) => passed_over(&consumer.group_name, &reason),
+        }
     }
-    for producer in &data.producer_data_set {
-        broker.producers.register(&producer.group_name, &client);
+    for ProducerData { group_name } in &data.producer_data_set {
+        if is_producer_group(group_name) {
+            broker.producers.register(group_name, &client);
+        } else {
+            passed_over(group_name, &"the name is empty, too long or has control characters");
+        }
     }
     if !is_new {
         return Ok(Response::ok().into());
@@ -35,6 +65,34 @@ pub fn heart_beat(broker: &Arc<Broker>, request: Request<NoHeader>) -> Result<An
         broker.registered().await;
         Ok(Response::ok())
     }))
+}
+
+fn check_size(data: &HeartbeatData) -> Result<(), Fault> {
+    let refused = |what: &str, count: usize, max: usize| {
+        let remark = format!("heartbeat with {count} {what}, {max} are allowed");
+        Err(Fault::new(ResponseCode::SystemError, remark))
+    };
+    if data.client_id.len() > CLIENT_ID_MAX_BYTES {
+        return refused("bytes of client id", data.client_id.len(), CLIENT_ID_MAX_BYTES);
+    }
+    let groups = data.consumer_data_set.len() + data.producer_data_set.len();
+    if groups > GROUPS_MAX {
+        return refused("groups", groups, GROUPS_MAX);
+    }
+    let subscriptions = || data.consumer_data_set.iter().flat_map(|consumer| &consumer.subscription_data_set);
+    let count = subscriptions().count();
+    if count > SUBSCRIPTIONS_MAX {
+        return refused("subscriptions", count, SUBSCRIPTIONS_MAX);
+    }
+    match subscriptions().map(SubscriptionData::kept_bytes).find(|bytes| *bytes > SUBSCRIPTION_MAX_BYTES) {
+        Some(bytes) => refused("bytes of one subscription", bytes, SUBSCRIPTION_MAX_BYTES),
+        None => Ok(()),
+    }
+}
+
+/// Nothing is stored under a producer group's name, and clients not written in Java take more characters than Java's do.
+fn is_producer_group(group: &str) -> bool {
+    (1..=topic::MAX_GROUP_BYTES).contains(&group.len()) && !group.chars().any(char::is_control)
 }
 
 /// Whether the group was not known here before.
@@ -54,6 +112,9 @@ fn register_consumer(broker: &Arc<Broker>, client: &Arc<Client>, data: &Consumer
     if broker.consumers.register(client, data) && may_notify {
         broker.notify_group(group);
     }
+    // Filters that are not enabled filter nothing: those there are end.
+    let is_filtering = broker.live.enable_property_filter();
+    broker.filters.register(group, if is_filtering { &data.subscription_data_set } else { &[] });
     is_new
 }
 
@@ -85,9 +146,9 @@ pub fn check_client_config(broker: &Arc<Broker>, request: Request<NoHeader>) -> 
     let kind = &subscription_data.expression_type;
     if !broker.live.enable_property_filter() {
         tracing::warn!(
-            client_id,
-            group,
-            kind,
+            client_id = log_lines::beginning(&client_id),
+            group = log_lines::beginning(&group),
+            kind = log_lines::beginning(kind),
             "subscription of a type that is not enabled (enablePropertyFilter)"
         );
         let remark = format!("The broker does not support consumer to filter message by {kind}");
@@ -95,7 +156,9 @@ pub fn check_client_config(broker: &Arc<Broker>, request: Request<NoHeader>) -> 
     }
     let refused = |reason: String| {
         let expression = &subscription_data.sub_string;
-        tracing::warn!(client_id, group, expression, reason, "subscription does not compile");
+        let (client_id, group) = (log_lines::beginning(&client_id), log_lines::beginning(&group));
+        let (expression, reason_shown) = (log_lines::beginning(expression), log_lines::beginning(&reason));
+        tracing::warn!(client_id, group, expression, reason = reason_shown, "subscription does not compile");
         Fault::new(ResponseCode::SubscriptionParseFailed, reason)
     };
     if kind != EXPRESSION_SQL92 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::reply;
-use crate::broker::Broker;
+use crate::broker::{Broker, log_lines};
 use crate::protocol::body::client::GetConsumerListByGroupResponseBody;
 use crate::protocol::header::client::GetConsumerListByGroupRequestHeader;
 use crate::protocol::header::offset::{
@@ -54,9 +54,21 @@ pub fn update_consumer_offset(
 ) -> Result<Response, Fault> {
     let UpdateConsumerOffsetRequestHeader { consumer_group, topic, queue_id, commit_offset } =
         &request.header;
-    broker.offsets.commit(consumer_group, topic, *queue_id, *commit_offset);
-    if broker.is_slave() {
-        broker.following.committed(consumer_group, topic, *queue_id, *commit_offset);
+    // What is not kept is of no use to anybody; clients look at no answer.
+    if may_commit(broker, consumer_group, topic, *queue_id) {
+        broker.offsets.commit(consumer_group, topic, *queue_id, *commit_offset);
+        if broker.is_slave() {
+            broker.following.committed(consumer_group, topic, *queue_id, *commit_offset);
+        }
+    } else {
+        let (group, topic) = (log_lines::beginning(consumer_group), log_lines::beginning(topic));
+        tracing::debug!(group, topic, "offset of a topic or group that is not here is not kept");
     }
     Ok(Response { ext: Some(Default::default()), ..Response::ok() })
+}
+
+fn may_commit(broker: &Broker, group: &str, topic: &str, queue_id: i32) -> bool {
+    broker.offsets.may_commit(group, topic, queue_id, || {
+        broker.topics.has_queue(topic, queue_id) && broker.groups.get(group).is_some()
+    })
 }

@@ -20,11 +20,14 @@ use super::Broker;
 use crate::protocol::request_code::{self, RequestCode};
 use crate::protocol::response_code::ResponseCode;
 use crate::remoting::router::Pool;
+use crate::remoting::waiting::WaitBudget;
 use crate::remoting::{Command, Fault, Response, Router};
 
 /// The groups of codes that may block (behaviour.md 2.9).
 #[derive(Debug)]
 pub struct Pools {
+    /// Of all that wait, here and for messages.
+    pub budget: Arc<WaitBudget>,
     /// Pulls far behind the log's end.
     pub pull: Arc<Pool>,
     /// Messages looked up.
@@ -37,21 +40,23 @@ pub struct Pools {
 
 impl Pools {
     /// Pools as configured.
-    pub fn new(config: &crate::config::broker::BrokerConfig) -> Pools {
+    pub fn new(config: &crate::config::broker::BrokerConfig, budget: Arc<WaitBudget>) -> Pools {
         let size = |number: i32| usize::try_from(number).unwrap_or(0);
         let threads = |number: i32| size(number).max(1);
         let pull = threads(config.pull_message_thread_pool_nums);
         let query = threads(config.query_message_thread_pool_nums);
         let admin = threads(config.admin_broker_thread_pool_nums);
         Pools {
-            pull: Pool::new("pull", pull, size(config.pull_thread_pool_queue_capacity)),
-            query: Pool::new("query", query, size(config.query_thread_pool_queue_capacity)),
+            pull: Pool::new("pull", pull, size(config.pull_thread_pool_queue_capacity), &budget),
+            query: Pool::new("query", query, size(config.query_thread_pool_queue_capacity), &budget),
             transaction: Pool::new(
                 "transaction",
                 TRANSACTION_THREADS,
                 size(config.send_thread_pool_queue_capacity),
+                &budget,
             ),
-            admin: Pool::new("admin", admin, ADMIN_QUEUE_CAPACITY),
+            admin: Pool::new("admin", admin, ADMIN_QUEUE_CAPACITY, &budget),
+            budget,
         }
     }
 }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::broker::Broker;
 use crate::broker::consumer_filter::{ConsumerFilter, Wanted};
 use crate::broker::statistics::Fetched;
+use crate::broker::{Broker, log_lines};
 use crate::config::store::BrokerRole;
 use crate::protocol::body::group::SubscriptionGroupConfig;
 use crate::protocol::body::heartbeat::{EXPRESSION_SQL92, SubscriptionData};
@@ -23,6 +23,11 @@ use crate::protocol::{faq, perm, sys_flag, topic};
 use crate::remoting::{Answer, Body, Command, Fault, Peer, Response};
 use crate::store::{GetResult, GetStatus, NewMessage, record};
 
+/// Longest hold of a pull, ms. Java's consumers ask for 15 to 20 s.
+const SUSPEND_MAX_MS: i64 = 300_000;
+/// A compiled expression takes so many times its text.
+const COMPILED_FACTOR: usize = 12;
+
 /// Codes 11 and 361.
 pub fn pull_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) -> Answer {
     let answer = command.header::<PullMessageRequestHeader<'_>>().map_err(Fault::from).and_then(|header| {
@@ -34,12 +39,13 @@ pub fn pull_message(broker: &Arc<Broker>, peer: &Arc<Peer>, command: Command) ->
             broker.offsets.commit(group, topic, header.queue_id, header.commit_offset);
         }
         if broker.store.is_in_disk(header.topic, header.queue_id, header.queue_offset) {
-            return pull_cold(broker, pull.owned(&command));
+            return pull_cold(broker, pull.owned(&header));
         }
-        let response = pull.run(broker, &header, Source::Memory)?;
+        let asked = Asked::of(&header);
+        let response = pull.run(broker, &asked, Source::Memory)?;
         let may_wait = header.sys_flag & sys_flag::PULL_SUSPEND != 0;
         if response.code == i32::from(ResponseCode::PullNotFound) && may_wait {
-            return Ok(hold(broker, pull.owned(&command), &header));
+            return hold(broker, pull.owned(&header), header.suspend_timeout_millis);
         }
         Ok(response.into())
     });
@@ -64,10 +70,52 @@ enum Source {
     Disk,
 }
 
-/// A pull that outlives its first look at the queue.
+/// What a look at a queue is about.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    group: &'a str,
+    topic: &'a str,
+    queue_id: i32,
+    queue_offset: i64,
+    max_msg_nums: i32,
+}
+
+impl Asked<'_> {
+    fn of<'a>(header: &PullMessageRequestHeader<'a>) -> Asked<'a> {
+        Asked {
+            group: header.consumer_group,
+            topic: header.topic,
+            queue_id: header.queue_id,
+            queue_offset: header.queue_offset,
+            max_msg_nums: header.max_msg_nums,
+        }
+    }
+}
+
+/// A pull that outlives its first look at the queue. Of its request nothing else is kept.
 struct OwnedPull {
     pull: Pull,
-    command: Command,
+    group: String,
+    topic: String,
+    queue_id: i32,
+    queue_offset: i64,
+    max_msg_nums: i32,
+}
+
+impl OwnedPull {
+    fn asked(&self) -> Asked<'_> {
+        let OwnedPull { group, topic, queue_id, queue_offset, max_msg_nums, .. } = self;
+        Asked { group, topic, queue_id: *queue_id, queue_offset: *queue_offset, max_msg_nums: *max_msg_nums }
+    }
+
+    /// What it takes while it waits, bytes, about. A subscription is others', too, unless they have changed it meanwhile.
+    fn kept_bytes(&self) -> usize {
+        /// Itself and its places in tables.
+        const ITSELF: usize = 1024;
+        let Wanted { subscription, filter, .. } = &self.pull.wanted;
+        let factor = if filter.is_some() { COMPILED_FACTOR } else { 1 };
+        ITSELF + self.group.len() + 2 * self.topic.len() + factor * subscription.kept_bytes()
+    }
 }
 
 impl Pull {
@@ -92,7 +140,8 @@ impl Pull {
             return Err(forbidden(format!("subscription group no permission, {group_name}")));
         }
         let config = broker.topics.get(header.topic).ok_or_else(|| {
-            tracing::warn!(topic = header.topic, %remote, "pull from a topic that does not exist");
+            let topic = log_lines::beginning(header.topic);
+            tracing::warn!(topic, %remote, "pull from a topic that does not exist");
             let remark = format!("topic[{}] not exist, apply first please! {}", header.topic, faq::SUFFIX);
             Fault::new(ResponseCode::TopicNotExist, remark)
         })?;
@@ -110,25 +159,27 @@ impl Pull {
         Ok(Pull { wanted, group, remote })
     }
 
-    fn owned(self, command: &Command) -> OwnedPull {
-        OwnedPull { pull: self, command: command.clone() }
+    fn owned(self, header: &PullMessageRequestHeader<'_>) -> OwnedPull {
+        OwnedPull {
+            pull: self,
+            group: header.consumer_group.to_owned(),
+            topic: header.topic.to_owned(),
+            queue_id: header.queue_id,
+            queue_offset: header.queue_offset,
+            max_msg_nums: header.max_msg_nums,
+        }
     }
 
     /// One look at the queue.
-    fn run(
-        &self,
-        broker: &Arc<Broker>,
-        header: &PullMessageRequestHeader<'_>,
-        source: Source,
-    ) -> Result<Response, Fault> {
-        let (topic, queue_id, offset) = (header.topic, header.queue_id, header.queue_offset);
+    fn run(&self, broker: &Arc<Broker>, asked: &Asked<'_>, source: Source) -> Result<Response, Fault> {
+        let (topic, queue_id, offset) = (asked.topic, asked.queue_id, asked.queue_offset);
         let began = Instant::now();
-        let found = broker.store.get(topic, queue_id, offset, header.max_msg_nums, &self.wanted);
+        let found = broker.store.get(topic, queue_id, offset, asked.max_msg_nums, &self.wanted);
         let took = began.elapsed();
         broker.stats.get_took(took);
         let found =
             found.ok_or_else(|| Fault::new(ResponseCode::SystemError, "store getMessage return null"))?;
-        self.protect(broker, header, found.behind_bytes);
+        self.protect(broker, asked, found.behind_bytes);
         let mut code = code_of(found.status, offset);
         let mut suggest_which_broker_id =
             match (broker.live.slave_read_enable(), found.suggest_pulling_from_slave) {
@@ -141,7 +192,7 @@ impl Pull {
             if is_slave && !broker.store.settings().offset_check_in_slave() {
                 (code, suggest_which_broker_id) = (ResponseCode::PullRetryImmediately, self.group.broker_id);
             } else {
-                self.report_moved(broker, header, &found, suggest_which_broker_id);
+                self.report_moved(broker, asked, &found, suggest_which_broker_id);
             }
         }
         let response = Response::ok().header(&PullMessageResponseHeader {
@@ -153,7 +204,7 @@ impl Pull {
         let remark = Some(found.status.java_name().into());
         let body = match code {
             ResponseCode::Success => {
-                count(broker, header, &found, source, took);
+                count(broker, asked, &found, source, took);
                 Body::Slices(found.messages.into_iter().map(Bytes::from_owner).collect())
             }
             _ => {
@@ -166,15 +217,15 @@ impl Pull {
 
     /// Stops a group that reads what has long left the memory, where that is wanted: its reads would slow down all others.
     /// Java looks every three minutes (`protectBroker`).
-    fn protect(&self, broker: &Broker, header: &PullMessageRequestHeader<'_>, behind_bytes: i64) {
+    fn protect(&self, broker: &Broker, asked: &Asked<'_>, behind_bytes: i64) {
         if broker.live.disable_consume_if_consumer_read_slowly()
             && behind_bytes > broker.live.consumer_fallbehind_threshold()
         {
-            let (group, topic) = (header.consumer_group, header.topic);
+            let (group, topic) = (asked.group, asked.topic);
             tracing::warn!(
                 target: "protection",
                 topic,
-                queue_id = header.queue_id,
+                queue_id = asked.queue_id,
                 "[PROTECT_BROKER] the consumer[{group}] consume slowly, {behind_bytes} bytes, disable it until updateSubGroup \
                  enables it or a restart"
             );
@@ -186,30 +237,29 @@ impl Pull {
     fn report_moved(
         &self,
         broker: &Arc<Broker>,
-        header: &PullMessageRequestHeader<'_>,
+        asked: &Asked<'_>,
         found: &GetResult,
         suggest_which_broker_id: i64,
     ) {
-        let (group, topic) = (header.consumer_group, header.topic);
-        let (asked, remote) = (header.queue_offset, self.remote);
+        let Asked { group, topic, queue_id, queue_offset: offset, .. } = *asked;
+        let remote = self.remote;
         let GetResult { min_offset: min, max_offset: max, next_begin_offset: next, .. } = *found;
         match found.status {
             GetStatus::OffsetOverflowBadly => tracing::info!(
-                "the request offset: {asked} over flow badly, broker max offset: {max}, consumer: /{remote}"
+                "the request offset: {offset} over flow badly, broker max offset: {max}, consumer: /{remote}"
             ),
             GetStatus::OffsetTooSmall => tracing::info!(
-                "the request offset too small. group={group}, topic={topic}, requestOffset={asked}, brokerMinOffset={min}, \
+                "the request offset too small. group={group}, topic={topic}, requestOffset={offset}, brokerMinOffset={min}, \
                  clientIp=/{remote}"
             ),
             _ => tracing::info!(
-                "the broker store no queue data, fix the request offset {asked} to {next}, Topic: {topic} QueueId: {} \
-                 Consumer Group: {group}",
-                header.queue_id
+                "the broker store no queue data, fix the request offset {offset} to {next}, Topic: {topic} QueueId: {queue_id} \
+                 Consumer Group: {group}"
             ),
         }
         tracing::warn!(
-            queue_id = header.queue_id, %remote, min, max,
-            "PULL_OFFSET_MOVED:correction offset. topic={topic}, groupId={group}, requestOffset={asked}, newOffset={next}, \
+            queue_id, %remote, min, max,
+            "PULL_OFFSET_MOVED:correction offset. topic={topic}, groupId={group}, requestOffset={offset}, newOffset={next}, \
              suggestBrokerId={suggest_which_broker_id}"
         );
         let event = OffsetMovedEvent {
@@ -217,9 +267,9 @@ impl Pull {
             message_queue: MessageQueue {
                 topic: topic.to_owned(),
                 broker_name: broker.config.broker_name.clone(),
-                queue_id: header.queue_id,
+                queue_id: asked.queue_id,
             },
-            offset_request: header.queue_offset,
+            offset_request: asked.queue_offset,
             offset_new: found.next_begin_offset,
         };
         let Ok(body) = compat::json::to_vec_java(&event) else { return };
@@ -245,13 +295,7 @@ impl Pull {
 }
 
 /// Counts what a pull gives out.
-fn count(
-    broker: &Broker,
-    header: &PullMessageRequestHeader<'_>,
-    found: &GetResult,
-    source: Source,
-    took: Duration,
-) {
+fn count(broker: &Broker, asked: &Asked<'_>, found: &GetResult, source: Source, took: Duration) {
     broker.stats.fetched(found.message_count, found.bytes);
     let fall = broker.store_config.disk_fall_recorded.then(|| {
         let first = found.messages.first().and_then(|records| record::parse(records));
@@ -259,9 +303,9 @@ fn count(
         (found.behind_bytes, stored_ms.map_or(0, |stored_ms| (broker.now_ms() - stored_ms).max(0)))
     });
     broker.statistics.fetched(&Fetched {
-        topic: header.topic,
-        group: header.consumer_group,
-        queue_id: header.queue_id,
+        topic: asked.topic,
+        group: asked.group,
+        queue_id: asked.queue_id,
         messages: found.message_count,
         bytes: found.bytes,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -286,12 +330,13 @@ fn wanted(
     }
     let mut filter = None;
     if !subscription.is_tag_type() {
-        filter = Some(if own { own_filter(broker, header)? } else { heartbeat_filter(broker, header)? });
+        // Java looks for the filter first, and has one though it will not use it.
         if !broker.live.enable_property_filter() {
             let kind = &subscription.expression_type;
             let remark = format!("The broker does not support consumer to filter message by {kind}");
             return Err(Fault::new(ResponseCode::SystemError, remark));
         }
+        filter = Some(if own { own_filter(broker, header)? } else { heartbeat_filter(broker, header)? });
     }
     let retries = broker.live.filter_support_retry().then(|| Arc::clone(&broker.filters));
     Ok(Wanted { subscription, filter, retries })
@@ -355,7 +400,7 @@ fn heartbeat_subscription(
     }
     let subscription = consumers.subscription(topic).ok_or_else(|| missing("subscription"))?;
     if subscription.sub_version < header.sub_version {
-        let expression = &subscription.sub_string;
+        let expression = log_lines::beginning(&subscription.sub_string);
         tracing::warn!(group = name, topic, expression, "the broker's subscription is not the latest");
         return Err(Fault::new(
             ResponseCode::SubscriptionNotLatest,
@@ -381,35 +426,36 @@ fn code_of(status: GetStatus, asked_offset: i64) -> ResponseCode {
 }
 
 /// Holds a pull until its queue has what it asks for, or its time is over; then looks once more.
-fn hold(broker: &Arc<Broker>, owned: OwnedPull, header: &PullMessageRequestHeader<'_>) -> Answer {
+fn hold(broker: &Arc<Broker>, owned: OwnedPull, suspend_timeout_ms: i64) -> Result<Answer, Fault> {
     let wait_ms = if broker.live.long_polling_enable() {
-        header.suspend_timeout_millis.max(0) as u64
+        suspend_timeout_ms.min(SUSPEND_MAX_MS)
     } else {
-        broker.live.short_polling_time_mills().max(0) as u64
+        broker.live.short_polling_time_mills()
     };
+    let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+    let share = broker.pools.budget.take(owned.kept_bytes())?;
     let broker = Arc::clone(broker);
-    Answer::later(async move {
-        let OwnedPull { pull, command } = owned;
-        let header: PullMessageRequestHeader<'_> = command.header()?;
-        let (topic, queue_id, offset) = (header.topic, header.queue_id, header.queue_offset);
-        let mut held = broker.holds.hold(topic, queue_id, offset, pull.wanted.clone());
+    Ok(Answer::later(async move {
+        let _share = share;
+        let asked = owned.asked();
+        let (topic, queue_id, offset) = (asked.topic, asked.queue_id, asked.queue_offset);
+        let mut held = broker.holds.hold(topic, queue_id, offset, owned.pull.wanted.clone());
         // A message that came between the first look and the hold has woken nobody.
         if broker.store.max_offset(topic, queue_id) <= offset {
             // Either way the queue is looked at once more: a time-out's reply says what is there, too.
-            let _ = tokio::time::timeout(Duration::from_millis(wait_ms), &mut held.woken).await;
+            let _ = tokio::time::timeout(wait, &mut held.woken).await;
         }
         drop(held);
-        pull.run(&broker, &header, Source::Memory)
-    })
+        owned.pull.run(&broker, &asked, Source::Memory)
+    }))
 }
 
 /// A pull far behind the log's end: its pages may have to come from the disk, which must not hold up the
 /// connections of this thread.
 fn pull_cold(broker: &Arc<Broker>, owned: OwnedPull) -> Result<Answer, Fault> {
     let state = Arc::clone(broker);
-    broker.pools.pull.run(move || {
-        let header: PullMessageRequestHeader<'_> = owned.command.header()?;
-        let mut response = owned.pull.run(&state, &header, Source::Disk)?;
+    broker.pools.pull.run(owned.kept_bytes(), move || {
+        let mut response = owned.pull.run(&state, &owned.asked(), Source::Disk)?;
         // Copied here, the bytes are in memory when the connection's thread writes them.
         if let Body::Slices(slices) = &response.body {
             response.body = Body::Bytes(slices.concat().into());

@@ -39,6 +39,7 @@ fn checked(broker: &Arc<Broker>, peer: &Arc<Peer>, command: &Command) -> Result<
     let header = send::header(command)?;
     send::check_acceptance(broker)?;
     send::check_topic(broker, peer, &header)?;
+    send::check_properties(&header)?;
     Ok(())
 }
 
@@ -85,8 +86,9 @@ async fn push(
         store_host: broker.store_host.to_string(),
         store_timestamp: now_ms,
     };
-    let request =
-        Command::request(RequestCode::PushReplyMessageToClient, &pushed).with_body(command.body.clone());
+    // It counts until the client's connection has taken it, whoever waits.
+    let body = broker.pools.budget.keep(command.body.clone())?;
+    let request = Command::request(RequestCode::PushReplyMessageToClient, &pushed).with_body(body);
     let not_taken = |why: String| failed(format!("push reply message to {client_id} fail: {why}"));
     let answer = client.peer.invoke(request, PUSH_TIMEOUT).await;
     let answer = answer.map_err(|error| not_taken(error.to_string()))?;

@@ -67,6 +67,7 @@ fn store_message(
 ) -> Result<Stored, Fault> {
     check_acceptance(broker)?;
     let config = check_topic(broker, peer, header)?;
+    check_properties(header)?;
     let mut sys_flag = header.sys_flag;
     if config.topic_filter_type == TopicFilterType::MultiTag {
         sys_flag |= message::SYS_FLAG_MULTI_TAGS;
@@ -159,6 +160,12 @@ pub(super) fn check_acceptance(broker: &Broker) -> Result<(), Fault> {
         ));
     }
     Ok(())
+}
+
+/// The store asks the same. This comes before anybody walks over the properties.
+pub(super) fn check_properties(header: &SendMessageRequestHeader<'_>) -> Result<(), Fault> {
+    let bytes = header.properties.map_or(0, str::len);
+    if bytes > message::MAX_PROPERTIES_BYTES { Err(illegal()) } else { Ok(()) }
 }
 
 /// The topic's settings, the topic made where it may be (Java: `AbstractSendMessageProcessor.msgCheck`).
@@ -349,11 +356,7 @@ fn refusal(broker: &Broker, status: PutStatus) -> Fault {
         PutStatus::CreateMappedFileFailed => {
             Fault::new(ResponseCode::SystemError, "create mapped file failed, server is busy or broken.")
         }
-        PutStatus::MessageIllegal | PutStatus::PropertiesSizeExceeded => Fault::new(
-            ResponseCode::MessageIllegal,
-            "the message is illegal, maybe msg body or properties length not matched. msg body length limit \
-             128k, msg properties length limit 32k.",
-        ),
+        PutStatus::MessageIllegal | PutStatus::PropertiesSizeExceeded => illegal(),
         PutStatus::ServiceNotAvailable => {
             let status = broker.store.status();
             let reason = status.reason.as_ref().map(|reason| format!("\n({reason})")).unwrap_or_default();
@@ -368,6 +371,12 @@ fn refusal(broker: &Broker, status: PutStatus) -> Fault {
         ),
         _ => Fault::new(ResponseCode::SystemError, "UNKNOWN_ERROR"),
     }
+}
+
+fn illegal() -> Fault {
+    let remark = "the message is illegal, maybe msg body or properties length not matched. msg body length limit \
+                  128k, msg properties length limit 32k.";
+    Fault::new(ResponseCode::MessageIllegal, remark)
 }
 
 /// Code 36: a consumer could not handle a message and wants it again later, or in the dead-letter queue.

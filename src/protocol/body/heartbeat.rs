@@ -194,6 +194,17 @@ impl SubscriptionData {
         }
     }
 
+    /// What it takes in memory, bytes, about.
+    pub fn kept_bytes(&self) -> usize {
+        /// This struct, its places in tables and their allocations.
+        const ITSELF: usize = 300;
+        /// One in a set.
+        const ENTRY: usize = 40;
+        let texts = self.topic.len() * 2 + self.sub_string.len() + self.expression_type.len();
+        let tags: usize = self.tags_set.iter().map(|tag| ENTRY + tag.len()).sum();
+        ITSELF + texts + tags + self.code_set.len() * ENTRY / 4
+    }
+
     /// Whether a message whose queue entry has this tags code may be wanted (Java:
     /// `ExpressionMessageFilter.isMatchedByConsumeQueue`). Hashes collide: the client looks again.
     pub fn may_match(&self, tags_code: Option<i64>) -> bool {

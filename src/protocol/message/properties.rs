@@ -1,8 +1,13 @@
 //! A message's properties as a map that keeps their order (Java: `Message.properties`, whose order is any).
 
+use std::collections::HashMap;
+
 use super::{NAME_VALUE_SEPARATOR, PROPERTY_SEPARATOR, properties};
 
-/// Names and values. Few, so a list is searched.
+/// So many are searched as they stand. A usual message has two or three.
+const FEW: usize = 16;
+
+/// Names and values. Few, so a list is searched; to collect many, their places are kept meanwhile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Properties {
     pairs: Vec<(String, String)>,
@@ -70,8 +75,22 @@ impl Properties {
 impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Properties {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Properties {
         let mut properties = Properties::new();
-        for (name, value) in pairs {
+        let mut pairs = pairs.into_iter();
+        while properties.len() < FEW {
+            let Some((name, value)) = pairs.next() else { return properties };
             properties.set(name.as_ref(), value);
+        }
+        let known = properties.pairs.iter().enumerate();
+        let mut places: HashMap<String, usize> = known.map(|(at, (name, _))| (name.clone(), at)).collect();
+        for (name, value) in pairs {
+            let (name, value) = (name.as_ref(), value.into());
+            match places.get(name) {
+                Some(&at) => properties.pairs[at].1 = value,
+                None => {
+                    places.insert(name.to_owned(), properties.len());
+                    properties.pairs.push((name.to_owned(), value));
+                }
+            }
         }
         properties
     }
@@ -92,5 +111,15 @@ mod tests {
         assert_eq!(properties.encode(), "b\u{1}2\u{2}c\u{1}4\u{2}");
         assert_eq!((properties.get("c"), properties.get("a"), properties.len()), (Some("4"), None, 2));
         assert_eq!(Properties::parse(&properties.encode()), properties);
+    }
+
+    /// Were each searched for among all before it, this would take hours.
+    #[test]
+    fn many_take_no_longer_than_they_are_long() {
+        let name = |number: usize| format!("name{}", number % 500_000);
+        let all: Properties = (0..1_000_000).map(|number| (name(number), number.to_string())).collect();
+        assert_eq!(all.len(), 500_000);
+        let first = all.iter().next();
+        assert_eq!((first, all.iter().last()), (Some(("name0", "500000")), Some(("name499999", "999999"))));
     }
 }

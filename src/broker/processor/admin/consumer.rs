@@ -186,7 +186,11 @@ pub fn consume_message_directly(
 /// Passes a request on to a consumer, and its answer back.
 fn call_consumer(broker: &Arc<Broker>, command: Command, group: String, client_id: String) -> Answer {
     match callable(broker, &group, &client_id) {
-        Ok(client) => Answer::later(passed_on(client, command, group)),
+        // It counts until the client's connection has taken it, whoever waits.
+        Ok(client) => match broker.pools.budget.keep(command.body.clone()) {
+            Ok(body) => Answer::later(passed_on(client, command.with_body(body), group)),
+            Err(fault) => Answer::Now(fault.into()),
+        },
         Err(fault) => Answer::Now(fault.into()),
     }
 }
