@@ -211,6 +211,12 @@ fn what_cannot_be_looked_at_is_said() {
         let outcome = tool(folder.path(), command, &[]);
         assert_eq!(outcome.code, Some(2));
         assert!(outcome.err[0].contains("is in use"), "{outcome:?}");
+        // Nor from beside, by its log.
+        let beside = tempfile::tempdir().unwrap();
+        let log = folder.path().join("commitlog");
+        let outcome = tool(beside.path(), command, &["--commitlog", log.to_str().unwrap()]);
+        assert_eq!(outcome.code, Some(2));
+        assert!(outcome.err[0].contains("commitlog is in use"), "{outcome:?}");
     }
     store.shutdown().unwrap();
     let empty = tempfile::tempdir().unwrap();
