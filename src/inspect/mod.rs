@@ -2,6 +2,7 @@
 //! Nothing is changed here; what recovery makes of damage is the store's own.
 
 mod check;
+mod deleted;
 mod index;
 mod log;
 mod queues;

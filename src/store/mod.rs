@@ -65,7 +65,8 @@ pub use replicas::{ByteRate, Following as ReplicaFollowing, ReplicaTicket, Repli
 pub use settings::Settings;
 pub use status::StoreStatus;
 use status::{Damage, NoRoom, Trouble};
-use summary::{LastRun, Summary};
+use summary::LastRun;
+pub use summary::Summary;
 use warm_up::WarmUp;
 
 /// Records that a caller gives their entries before it leaves the rest to the thread that stands by.
