@@ -270,6 +270,19 @@ fn a_directory_is_one_brokers() {
 }
 
 #[test]
+fn a_name_server_that_is_not_there_is_said_at_the_start() {
+    let home = home();
+    let addr = format!("127.0.0.1:{}", common::free_port());
+    let args = |port| [broker_args(home.path(), port), vec!["-n".to_owned(), addr.clone()]].concat();
+    let (mut broker, ..) = start_server(home.path(), args);
+    let outcome = broker.stop();
+    assert_eq!(outcome.code, Some(0));
+    let [line] = <[String; 1]>::try_from(outcome.err).unwrap();
+    let beginning = format!("WARNING: not registered with the name server {addr}: connect to {addr} failed");
+    assert!(line.starts_with(&beginning) && line.contains("`No route info`"), "{line}");
+}
+
+#[test]
 fn servers_say_that_they_run_as_4_3_0_does() {
     let home = home();
     let (mut names, names_port, line) =

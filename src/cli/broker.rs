@@ -120,6 +120,7 @@ pub fn run(args: &Args) -> ExitCode {
             if let Some(choice) = running.chosen_address() {
                 server::announce(&choice.to_string());
             }
+            warn_of_name_servers(running);
         },
         Running::stop,
         |error| error.to_string(),
@@ -169,6 +170,16 @@ fn fit_together(configs: &mut Configs) -> Result<(), (&'static str, String)> {
         BrokerRole::Slave => {}
     }
     Ok(())
+}
+
+/// A broker runs without name servers, too, and who mistyped an address sees nothing but that it runs.
+fn warn_of_name_servers(running: &Running) {
+    for (addr, reason) in running.registration_failures() {
+        eprintln!(
+            "WARNING: not registered with the name server {addr}: {reason}. It is tried again; until then clients that \
+             ask there get `No route info`. If the address is wrong, set -n or namesrvAddr"
+        );
+    }
 }
 
 fn boot_line(running: &Running, form: &str) -> String {
