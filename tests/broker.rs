@@ -13,7 +13,7 @@ use rocketmq::broker::{self, StartError};
 use rocketmq::protocol::header::NoHeader;
 use rocketmq::protocol::header::query::QueryMessageResponseHeader;
 use rocketmq::protocol::message::messages;
-use rocketmq::protocol::request_code::RequestCode;
+use rocketmq::protocol::request_code::{self, RequestCode};
 use rocketmq::remoting::server::{Bound, Server, ServerOptions};
 use rocketmq::remoting::{Command, Request, Response, Router};
 use rocketmq::store::NewMessage;
@@ -237,7 +237,12 @@ fn both_ports_serve_every_code() {
     ];
     assert_eq!(names, expected);
     vip.heart_beat("a", "g", &[]);
-    assert_eq!(vip.outcome(RequestCode::GetTopicNameList, &[], "").0, 3);
+    let refused = vip.outcome(RequestCode::GetTopicNameList, &[], "");
+    assert_eq!(refused, (3, " request type 23 not supported".to_owned()));
+    for code in RequestCode::ALL.iter().filter(|code| request_code::is_of_namesrv(i32::from(**code))) {
+        let (outcome, remark) = vip.outcome(*code, &[], "");
+        assert!(outcome == 3 && remark.contains(" not supported; this is a broker, "), "{remark}");
+    }
     assert_eq!(vip.outcome(RequestCode::HeartBeat, &[], "{").0, 1);
 }
 

@@ -78,7 +78,8 @@ impl MessageStore {
             let limit = f64::from(percent) / 100.0;
             ratios.iter().find(|(_, ratio)| *ratio > limit)
         };
-        let full = is_over(settings.disk_space_warning_level_ratio());
+        let limit = settings.disk_space_warning_level_ratio();
+        let full = is_over(limit);
         let full = full
             .map(|(path, ratio)| format!("the disk of {} is {:.0} % full", path.display(), ratio * 100.0));
         self.set_trouble(|trouble| {
@@ -89,7 +90,9 @@ impl MessageStore {
                 (Some(_), None) => tracing::info!("the disk has space again: messages are taken"),
                 _ => {}
             }
-            trouble.disk = full;
+            trouble.disk = full.map(|full| {
+                format!("{full}; the limit is {limit} %, diskSpaceWarningLevelRatio; see fileReservedTime")
+            });
         });
         let is_unknown = ratios.iter().any(|(_, ratio)| *ratio < 0.0);
         Reason {
