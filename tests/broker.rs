@@ -13,7 +13,7 @@ use rocketmq::broker::{self, StartError};
 use rocketmq::protocol::header::NoHeader;
 use rocketmq::protocol::header::query::QueryMessageResponseHeader;
 use rocketmq::protocol::message::messages;
-use rocketmq::protocol::request_code::RequestCode;
+use rocketmq::protocol::request_code::{self, RequestCode};
 use rocketmq::remoting::server::{Bound, Server, ServerOptions};
 use rocketmq::remoting::{Command, Request, Response, Router};
 use rocketmq::store::NewMessage;
@@ -238,7 +238,12 @@ fn both_ports_serve_every_code() {
     ];
     assert_eq!(names, expected);
     vip.heart_beat("a", "g", &[]);
-    assert_eq!(vip.outcome(RequestCode::GetTopicNameList, &[], "").0, 3);
+    let refused = vip.outcome(RequestCode::GetTopicNameList, &[], "");
+    assert_eq!(refused, (3, " request type 23 not supported".to_owned()));
+    for code in RequestCode::ALL.iter().filter(|code| request_code::is_of_namesrv(i32::from(**code))) {
+        let (outcome, remark) = vip.outcome(*code, &[], "");
+        assert!(outcome == 3 && remark.contains(" not supported; this is a broker, "), "{remark}");
+    }
     assert_eq!(vip.outcome(RequestCode::HeartBeat, &[], "{").0, 1);
 }
 
@@ -395,6 +400,25 @@ fn name_servers_are_told_of_start_topics_and_stop() {
     assert_eq!(name_server.topics()["T"]["perm"], 4);
     fixture.stop();
     assert_eq!(name_server.codes().last(), Some(&104));
+}
+
+/// Clients do not send to a new topic before the name server has a route for what it is to be modelled on.
+#[test]
+fn auto_creation_can_be_switched_on_at_run_time() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (name_server, server) = NameServer::start(&runtime);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("broker.conf"), "brokerName=broker-a\n").unwrap();
+    let fixture = Fixture::on(folder, &server.addr().to_string(), |configs| {
+        configs.broker.auto_create_topic_enable = false;
+    });
+    assert!(name_server.topics()["TBW102"].is_null());
+    let mut client = fixture.connect();
+    let changed = client.outcome(RequestCode::UpdateBrokerConfig, &[], "autoCreateTopicEnable=true\n");
+    assert_eq!(changed, (0, String::new()));
+    let has = |topic: &str| name_server.topics()[topic]["perm"] == 7;
+    common::until("the templates to be registered", || has("TBW102") && has("AUTO_CREATE_TOPIC_KEY"));
+    client.put_in("new", "0", "body", "");
 }
 
 #[test]

@@ -291,12 +291,34 @@ fn a_directory_is_one_brokers() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let reason = refusal(FAILED, run(home.path(), &args));
     let store = home.path().join("store");
-    let expected = format!("the store cannot be opened: {} is in use: another broker", store.display());
-    assert!(reason.starts_with(&expected), "{reason}");
+    let in_use =
+        |path: &Path| format!("the store cannot be opened: {} is in use: another broker", path.display());
+    assert!(reason.starts_with(&in_use(&store)), "{reason}");
+    // Nor is its commit log another's whose other files lie elsewhere.
+    let mut args = args;
+    let other = format!("storePathRootDir={}", home.path().join("other").display());
+    args.push(&other);
+    let outcome = run(home.path(), &args);
+    let reason = format!("ERROR: {}", in_use(&store.join("commitlog")));
+    assert!(outcome.err.last().is_some_and(|line| line.starts_with(&reason)), "{outcome:?}");
+    assert_eq!(outcome.code, FAILED);
     // The first has not noticed.
     send(port, "T", 0, "after");
     assert_eq!(read_queue(&mut connect(port), "T", 0), ["before", "after"]);
     assert_eq!(first.stop().code, Some(0));
+}
+
+#[test]
+fn a_name_server_that_is_not_there_is_said_at_the_start() {
+    let home = home();
+    let addr = format!("127.0.0.1:{}", common::free_port());
+    let args = |port| [broker_args(home.path(), port), vec!["-n".to_owned(), addr.clone()]].concat();
+    let (mut broker, ..) = start_server(home.path(), args);
+    let outcome = broker.stop();
+    assert_eq!(outcome.code, Some(0));
+    let [line] = <[String; 1]>::try_from(outcome.err).unwrap();
+    let beginning = format!("WARNING: not registered with the name server {addr}: connect to {addr} failed");
+    assert!(line.starts_with(&beginning) && line.contains("`No route info`"), "{line}");
 }
 
 #[test]

@@ -289,7 +289,8 @@ fn health_follows_the_store_and_the_name_server() {
     let remark = answer.remark.unwrap();
     assert_eq!(answer.code, 14, "{remark}");
     assert!(remark.starts_with("service not available now, maybe disk full, CL:"), "{remark}");
-    assert!(remark.contains("\n(the disk of ") && remark.ends_with(" % full)"), "{remark}");
+    let limit = " %, diskSpaceWarningLevelRatio; see fileReservedTime";
+    assert!(remark.contains("\n(the disk of ") && remark.ends_with(&format!("{limit})")), "{remark}");
     assert_eq!(
         value(&metrics(addr), "rocketmq_requests_refused_total", &["SERVICE_NOT_AVAILABLE"]),
         Some(1.0)

@@ -14,7 +14,7 @@ use rocketmq::namesrv::{Configs, Running, start};
 use rocketmq::protocol::body::register::RegisterBrokerBody;
 use rocketmq::protocol::body::route::TopicRouteData;
 use rocketmq::protocol::body::topic::{DataVersion, TopicConfig, TopicConfigSerializeWrapper, TopicList};
-use rocketmq::protocol::request_code::RequestCode;
+use rocketmq::protocol::request_code::{self, RequestCode};
 use rocketmq::remoting::{Command, codec};
 use rocketmq::strmap::StrMap;
 
@@ -278,7 +278,12 @@ fn lists_wiping_and_unknown_codes() {
     assert_eq!(call(&mut client, RequestCode::DeleteTopicInNamesrv, &[("topic", "T")], b"").code, 0);
     assert!(route(&mut client, "T").unwrap_err().1.contains("none of them has this topic"));
     let answer = call(&mut client, RequestCode::SendMessage, &[], b"");
-    assert_eq!((answer.code, answer.remark.as_deref()), (3, Some(" request type 10 not supported")));
+    let remark = answer.remark.unwrap();
+    assert!(remark.starts_with(" request type 10 not supported; this is a name server, "), "{remark}");
+    for code in RequestCode::ALL {
+        let is_served = call(&mut client, *code, &[], b"").code != 3;
+        assert_eq!(is_served, request_code::is_of_namesrv((*code).into()), "{code:?}");
+    }
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn a_filling_disk_deletes_before_the_time_and_a_full_one_refuses() {
     assert!(files < 20);
     assert_eq!(bench.files("commitlog").len(), 1, "the last stays");
     let reason = bench.refused().unwrap();
-    assert!(reason.contains("91 % full"), "{reason}");
+    assert!(reason.contains(" is 91 % full; the limit is 90 %, diskSpaceWarningLevelRatio"), "{reason}");
     bench.used.store(90, Ordering::Relaxed);
     bench.store.clean();
     assert_eq!(bench.refused(), None);

@@ -7,6 +7,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -34,12 +35,18 @@ fn config(root: &Path) -> MessageStoreConfig {
 fn filled() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = MessageStore::open(config(folder.path()), OpenOptions::default()).unwrap();
-    for number in 0..COUNT {
+    put(&store, 0..COUNT, |number| number as i32 % 2);
+    store.shutdown().unwrap();
+    folder
+}
+
+fn put(store: &MessageStore, numbers: Range<usize>, queue_of: fn(usize) -> i32) {
+    for number in numbers {
         let (body, properties) =
             (format!("body {number}"), format!("KEYS\u{1}k{number}\u{2}TAGS\u{1}A\u{2}"));
         let message = NewMessage {
             topic: "T",
-            queue_id: number as i32 % 2,
+            queue_id: queue_of(number),
             flag: 0,
             sys_flag: 0,
             born_timestamp_ms: 1,
@@ -53,8 +60,6 @@ fn filled() -> tempfile::TempDir {
         assert_eq!(store.put(&message).status, PutStatus::PutOk);
     }
     store.dispatch_all();
-    store.shutdown().unwrap();
-    folder
 }
 
 /// Every file with its bytes and the time of its last change.
@@ -162,6 +167,8 @@ fn each_damage_is_named_and_mended() {
         assert!(refused.err[0].contains("nothing was changed"), "{refused:?}");
         let repaired = tool(folder.path(), "repair", &["--yes", "--index-entries", "200"]);
         assert_eq!(repaired.code, Some(if rest == 0 { 0 } else { 1 }), "{kind}: {repaired:?}");
+        let verdict = repaired.out.last().unwrap();
+        assert!(!verdict.contains("repair"), "{kind}: {verdict}");
         let left = tool(folder.path(), "dump", &[]).out.iter().filter(|line| line.contains(" T ")).count();
         assert!(left + rest >= COUNT, "{kind}: {left} messages left");
     };
@@ -183,6 +190,45 @@ fn each_damage_is_named_and_mended() {
     check("index slot", 0, &|root| write(&index(root), 40 + 4 * 3, &[0, 0, 0, 1]));
     check("index file", 0, &|root| write(&index(root), 36, &[0x7F; 4]));
     check("checkpoint", 0, &|root| write(&root.join("checkpoint"), 0, &[0x7F; 8]));
+}
+
+/// The messages of a topic that was deleted are no damage, whether it was made again or not.
+#[test]
+fn a_deleted_topics_messages_are_noted_and_no_damage() {
+    let folder = filled();
+    let check = |note: Option<&str>| {
+        let outcome = tool(folder.path(), "check", &[]);
+        let last = outcome.out.last().map(String::as_str);
+        assert_eq!((outcome.code, last), (Some(0), Some("sound")), "{outcome:?}");
+        let notes: Vec<_> = outcome.out.iter().filter_map(|line| line.strip_prefix("note: ")).collect();
+        assert_eq!(notes, Vec::from_iter(note), "{outcome:?}");
+    };
+    check(None);
+    let reopen = || MessageStore::open(config(folder.path()), OpenOptions::default()).unwrap();
+    let store = reopen();
+    assert!(store.delete_topic("T").error.is_none());
+    store.shutdown().unwrap();
+    let deleted = "topic T was deleted: 300 of its messages are still in the log, in no queue";
+    check(Some(deleted));
+    // Made again, with messages in one of its two queues.
+    let store = reopen();
+    put(&store, 0..10, |_| 0);
+    store.shutdown().unwrap();
+    check(Some(deleted));
+    // What is missing of the new one is.
+    std::fs::remove_dir_all(folder.path().join("consumequeue/T")).unwrap();
+    let outcome = tool(folder.path(), "check", &["--json"]);
+    let json: Value = serde_json::from_str(&outcome.out[0]).unwrap();
+    assert!(json["counts"]["entry missing"].as_u64().is_some_and(|count| count >= 10), "{json}");
+    let repaired = tool(folder.path(), "repair", &["--yes", "--index-entries", "200"]);
+    assert_eq!(repaired.code, Some(0), "{repaired:?}");
+    check(Some(deleted));
+    // A directory of Java's has no list of its queues but the topics.
+    std::fs::remove_file(folder.path().join("queues.json")).unwrap();
+    std::fs::remove_dir_all(folder.path().join("consumequeue/T")).unwrap();
+    std::fs::create_dir_all(folder.path().join("config")).unwrap();
+    std::fs::write(folder.path().join("config/topics.json"), "{\"topicConfigTable\":{}}").unwrap();
+    check(Some("topic T was deleted: 310 of its messages are still in the log, in no queue"));
 }
 
 #[test]
@@ -211,6 +257,12 @@ fn what_cannot_be_looked_at_is_said() {
         let outcome = tool(folder.path(), command, &[]);
         assert_eq!(outcome.code, Some(2));
         assert!(outcome.err[0].contains("is in use"), "{outcome:?}");
+        // Nor from beside, by its log.
+        let beside = tempfile::tempdir().unwrap();
+        let log = folder.path().join("commitlog");
+        let outcome = tool(beside.path(), command, &["--commitlog", log.to_str().unwrap()]);
+        assert_eq!(outcome.code, Some(2));
+        assert!(outcome.err[0].contains("commitlog is in use"), "{outcome:?}");
     }
     store.shutdown().unwrap();
     let empty = tempfile::tempdir().unwrap();

@@ -1,8 +1,9 @@
 //! The broker's registration with its name servers (Java: `BrokerOuterAPI`): every topic to every name server,
 //! in parallel, and what their answers say.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -66,6 +67,8 @@ pub struct Registrar {
     turn: tokio::sync::Mutex<()>,
     /// Whether a name server has agreed when they were last asked.
     is_registered: AtomicBool,
+    /// Why a name server has not agreed, by address.
+    failures: Mutex<BTreeMap<String, String>>,
 }
 
 /// Why a name server has not registered us.
@@ -109,6 +112,7 @@ impl Registrar {
             client,
             turn: tokio::sync::Mutex::new(()),
             is_registered: AtomicBool::new(false),
+            failures: Mutex::default(),
         }
     }
 
@@ -180,10 +184,12 @@ impl Registrar {
             Ok(answer) => {
                 // Java's line, every 30 seconds: it is what operators look for.
                 tracing::info!("register broker to name server {addr} OK");
+                self.failed().remove(addr);
                 Some(answer)
             }
             Err(error) => {
                 tracing::warn!(%error, "registerBroker Exception, {addr}");
+                self.failed().insert(addr.to_owned(), error.to_string());
                 None
             }
         }
@@ -282,6 +288,15 @@ impl Registrar {
     /// Whether any name server has registered us when they were last asked.
     pub fn is_registered(&self) -> bool {
         self.is_registered.load(Ordering::Relaxed)
+    }
+
+    /// The name servers that have not registered us when they were last told to, and why.
+    pub fn failures(&self) -> BTreeMap<String, String> {
+        self.failed().clone()
+    }
+
+    fn failed(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the broker out of every route (104).

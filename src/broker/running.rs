@@ -1,6 +1,7 @@
 //! A broker's start, its periodic jobs and its stop (Java: `BrokerController.initialize`, `start`, `shutdown`).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -672,6 +673,11 @@ impl Running {
     /// The state, for a program that runs more than a broker.
     pub fn broker(&self) -> &Arc<Broker> {
         &self.broker
+    }
+
+    /// The name servers that have not registered the broker when they were last told to, and why.
+    pub fn registration_failures(&self) -> BTreeMap<String, String> {
+        self.broker.registrar.failures()
     }
 
     /// The address that clients are told, where it was chosen for want of `brokerIP1`.

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::file::FileError;
 use crate::protocol::body::topic::{DataVersion, TopicConfig, TopicConfigSerializeWrapper};
 use crate::protocol::perm::{self, PERM_INHERIT, PERM_READ, PERM_WRITE};
-use crate::protocol::topic::{self, AUTO_CREATE_TOPIC_KEY_TOPIC, NameError, TBW102_TOPIC};
+use crate::protocol::topic::{self, AUTO_CREATE_TOPIC_KEY_TOPIC, NameError, TBW102_TOPIC, is_default_topic};
 
 /// Most queues of a topic. Java has no limit and makes a file and an object of each.
 pub const QUEUE_NUMS_MAX: i32 = 65_535;
@@ -49,10 +49,7 @@ impl BuiltIn {
         let own = |enabled: bool| if enabled { PERM_INHERIT | read_write } else { PERM_INHERIT };
         let mut topics = vec![TopicConfig::new(topic::SELF_TEST_TOPIC, 1, 1, read_write)];
         if self.auto_create_topic_enable {
-            let queue_nums = self.default_topic_queue_nums.clamp(0, QUEUE_NUMS_MAX);
-            for name in [AUTO_CREATE_TOPIC_KEY_TOPIC, TBW102_TOPIC] {
-                topics.push(TopicConfig::new(name, queue_nums, queue_nums, PERM_INHERIT | read_write));
-            }
+            topics.extend(self.templates());
         }
         topics.push(TopicConfig::new(topic::BENCHMARK_TOPIC, 1024, 1024, read_write));
         topics.push(TopicConfig::new(&self.broker_cluster_name, 16, 16, own(self.cluster_topic_enable)));
@@ -66,13 +63,22 @@ impl BuiltIn {
         topics.retain(|config| topic::check_own(&config.topic_name).is_ok());
         topics
     }
+
+    /// What topics are modelled on that a send makes: clients ask for its route to find out whether one may.
+    fn templates(&self) -> [TopicConfig; 2] {
+        let queue_nums = self.default_topic_queue_nums.clamp(0, QUEUE_NUMS_MAX);
+        let perm = PERM_INHERIT | PERM_READ | PERM_WRITE;
+        [AUTO_CREATE_TOPIC_KEY_TOPIC, TBW102_TOPIC]
+            .map(|name| TopicConfig::new(name, queue_nums, queue_nums, perm))
+    }
 }
 
 /// The topics of this broker.
 pub struct TopicTable {
     table: Table<TopicConfigSerializeWrapper>,
-    /// The names that reply 305 lists.
+    /// The names of the built-in topics but for the templates.
     system: BTreeSet<String>,
+    templates: [TopicConfig; 2],
     auto_create: AtomicBool,
 }
 
@@ -98,7 +104,8 @@ impl TopicTable {
         changed: impl Fn() + Send + Sync + 'static,
     ) -> Result<TopicTable, FileError> {
         let topics = built_in.topics();
-        let system: BTreeSet<_> = topics.iter().map(|config| config.topic_name.clone()).collect();
+        let names = topics.iter().map(|config| config.topic_name.clone());
+        let system: BTreeSet<_> = names.filter(|name| !is_default_topic(name)).collect();
         let topics = topics.into_iter().map(|config| (config.topic_name.clone(), config));
         let accept = |name: &str, config: &mut TopicConfig| {
             if let Err(reason) = check(&system, name, config) {
@@ -109,7 +116,8 @@ impl TopicTable {
             true
         };
         let table = Table::open(file, clock, topics, accept, changed)?;
-        Ok(TopicTable { table, system, auto_create: AtomicBool::new(built_in.auto_create_topic_enable) })
+        let auto_create = AtomicBool::new(built_in.auto_create_topic_enable);
+        Ok(TopicTable { table, system, templates: built_in.templates(), auto_create })
     }
 
     /// A topic's settings.
@@ -150,14 +158,26 @@ impl TopicTable {
         self.table.all()
     }
 
-    /// The built-in topics' names.
-    pub fn system_topics(&self) -> &BTreeSet<String> {
-        &self.system
+    /// The built-in topics' names, as reply 305 lists them.
+    pub fn system_topics(&self) -> BTreeSet<String> {
+        let has_templates = self.auto_create.load(Ordering::Relaxed);
+        let templates = self.templates.iter().filter(|_| has_templates);
+        self.system.iter().cloned().chain(templates.map(|config| config.topic_name.clone())).collect()
     }
 
-    /// `autoCreateTopicEnable` has been set.
+    /// Whether a topic is built in.
+    pub fn is_system(&self, topic: &str) -> bool {
+        is_default_topic(topic) || self.system.contains(topic)
+    }
+
+    /// `autoCreateTopicEnable` has been set. Clients do not send before the templates have a route: they are made where
+    /// they are not there. Switched off they stay, as in Java's table, and sends that go by them are refused.
     pub fn set_auto_create(&self, enabled: bool) {
-        self.auto_create.store(enabled, Ordering::Relaxed);
+        if !self.auto_create.swap(enabled, Ordering::Relaxed) && enabled {
+            for config in &self.templates {
+                self.table.put_new(&config.topic_name, config.clone());
+            }
+        }
     }
 
     /// The topic, made from the settings of `default_topic` where it does not exist (Java:
@@ -179,8 +199,7 @@ impl TopicTable {
         };
         let mut perm = default.perm;
         // Left over in the file from a time when it was allowed.
-        let is_general = matches!(default_topic, AUTO_CREATE_TOPIC_KEY_TOPIC | TBW102_TOPIC);
-        if is_general && !self.auto_create.load(Ordering::Relaxed) {
+        if is_default_topic(default_topic) && !self.auto_create.load(Ordering::Relaxed) {
             perm = PERM_READ | PERM_WRITE;
         }
         if !perm::is_inherited(perm) {
@@ -369,6 +388,28 @@ mod tests {
             &BuiltIn { auto_create_topic_enable: false, trace_topic_enable: false, ..built_in() },
         );
         assert!(topics.get("TBW102").is_none() && topics.get("RMQ_SYS_TRACE_TOPIC").is_none());
+        assert_eq!(topics.system_topics().len(), topics.len());
+    }
+
+    #[test]
+    fn topics_by_sends_can_be_allowed_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let built_in = BuiltIn { auto_create_topic_enable: false, ..built_in() };
+        let (topics, changes) = table(&folder, &built_in);
+        let send = |topic: &str, default: &str| topics.create_on_send(topic, default, 4, 0, remote()).is_ok();
+        assert!(!send("A", "TBW102"));
+        topics.set_auto_create(true);
+        assert_eq!(changes.load(Ordering::Relaxed), 2, "both are registered");
+        assert_eq!(topics.system_topics().len(), topics.len());
+        assert!(send("A", "TBW102") && send("B", "AUTO_CREATE_TOPIC_KEY"));
+        // Who deletes one while it is on means that.
+        assert!(topics.delete("TBW102"));
+        topics.set_auto_create(true);
+        assert!(!send("C", "TBW102"));
+        topics.set_auto_create(false);
+        assert!(!send("C", "AUTO_CREATE_TOPIC_KEY"));
+        topics.set_auto_create(true);
+        assert!(send("C", "TBW102"));
     }
 
     #[test]

@@ -125,6 +125,7 @@ pub fn run(args: &Args) -> ExitCode {
             if let Some(choice) = running.chosen_address() {
                 server::announce(&choice.to_string());
             }
+            warn_of_name_servers(running);
         },
         Running::state,
         Running::stop,
@@ -190,6 +191,16 @@ fn reason(kind: &ProblemKind) -> &str {
         ProblemKind::BadValue(reason) => reason,
         ProblemKind::Misfit { reason, .. } => reason,
         _ => "",
+    }
+}
+
+/// A broker runs without name servers, too, and who mistyped an address sees nothing but that it runs.
+fn warn_of_name_servers(running: &Running) {
+    for (addr, reason) in running.registration_failures() {
+        eprintln!(
+            "WARNING: not registered with the name server {addr}: {reason}. It is tried again; until then clients that \
+             ask there get `No route info`. If the address is wrong, set -n or namesrvAddr"
+        );
     }
 }
 

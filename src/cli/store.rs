@@ -138,13 +138,13 @@ fn check(args: &CheckArgs) -> Result<ExitCode, String> {
     if args.json {
         say(format_args!("{}\n", serde_json::to_string(&report).unwrap_or_default()));
     } else {
-        say(told(&report, &directory));
+        say(told(&report, &directory, "`rocketmq store repair` mends what can be mended"));
     }
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DAMAGED) })
 }
 
-/// A report for people.
-fn told(report: &Report, directory: &Directory) -> String {
+/// A report for people, with what is to be said where something was found.
+fn told(report: &Report, directory: &Directory, advice: &str) -> String {
     let mut text = String::new();
     for note in &report.notes {
         let _ = writeln!(text, "note: {note}");
@@ -173,7 +173,7 @@ fn told(report: &Report, directory: &Directory) -> String {
     let findings: u64 = report.counts.values().sum();
     let _ = match findings {
         0 => writeln!(text, "sound"),
-        _ => writeln!(text, "{findings} findings; `rocketmq store repair` mends what can be mended"),
+        _ => writeln!(text, "{findings} findings; {advice}"),
     };
     text
 }
@@ -378,7 +378,7 @@ fn repair(args: &RepairArgs) -> Result<ExitCode, String> {
     let text = |error: inspect::Error| error.to_string();
     let directory = args.place.open().map_err(text)?;
     let report = args.place.check(&directory).map_err(text)?;
-    say(told(&report, &directory));
+    say(told(&report, &directory, "what can be mended is mended now"));
     if report.is_sound() {
         say("nothing to repair\n");
         return Ok(ExitCode::SUCCESS);
@@ -400,8 +400,8 @@ fn repair(args: &RepairArgs) -> Result<ExitCode, String> {
     }
     rebuild(args, &directory, queue_bytes)?;
     let after = args.place.check(&directory).map_err(text)?;
-    say(format_args!("\nafter the repair:\n{}", told(&after, &directory)));
-    // What is damaged in the log stays there, and is passed over by every reader.
+    let rest = "none can be made good from the log: readers go past lost messages, a damaged table is to be restored";
+    say(format_args!("\nafter the repair:\n{}", told(&after, &directory, rest)));
     Ok(if after.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DAMAGED) })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::deleted::Deleted;
 use super::index::{IndexFile, index_files};
 use super::log::{Log, Place};
 use super::queues::{Queue, queues};
@@ -31,11 +32,14 @@ pub fn check(
     let log = Log::open(directory)?;
     let queues = queues(directory)?;
     let index = index_files(directory, slots)?;
-    let mut walk = Walk::new(&log, &queues, &index, &mut report);
+    let deleted = Deleted::new(directory, &log);
+    let mut walk = Walk::new(&log, &queues, &index, deleted, &mut report);
     walk.files();
     walk.records(progress);
     walk.surplus_units();
     walk.index_files();
+    let notes = walk.deleted.notes();
+    report.notes.extend(notes);
     tables::check_checkpoint(directory, now_ms, &mut report);
     tables::check_tables(directory, &mut report);
     Ok(report)
@@ -49,6 +53,7 @@ struct Walk<'a> {
     by_name: HashMap<(&'a str, i32), usize>,
     /// The queue offset that a queue's next record must have.
     expected: HashMap<(String, i32), i64>,
+    deleted: Deleted<'a>,
     /// Where the log ends.
     end: u64,
     /// Keys of the records that each index file covers, by file.
@@ -56,7 +61,13 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(log: &'a Log, queues: &'a [Queue], index: &'a [IndexFile], report: &'a mut Report) -> Walk<'a> {
+    fn new(
+        log: &'a Log,
+        queues: &'a [Queue],
+        index: &'a [IndexFile],
+        deleted: Deleted<'a>,
+        report: &'a mut Report,
+    ) -> Walk<'a> {
         let names = queues.iter().enumerate();
         Walk {
             log,
@@ -65,6 +76,7 @@ impl<'a> Walk<'a> {
             report,
             by_name: names.map(|(at, queue)| ((&*queue.topic, queue.queue_id), at)).collect(),
             expected: HashMap::new(),
+            deleted,
             end: 0,
             keys: vec![0; index.len()],
         }
@@ -172,6 +184,9 @@ impl<'a> Walk<'a> {
     /// The entry that leads to a record.
     fn unit_of(&mut self, at: u64, record: &Record<'_>, topic: &str) {
         let queue = self.by_name.get(&(topic, record.queue_id())).map(|at| &self.queues[*at]);
+        if self.deleted.has(at, record, topic, queue) {
+            return;
+        }
         let offset = record.queue_offset();
         let Some(unit) = queue.and_then(|queue| queue.unit(offset)) else {
             let (path, byte) = self.log.locate(at);
@@ -225,10 +240,7 @@ impl<'a> Walk<'a> {
                 if unit.is_filler() || at < self.log.start() {
                     continue;
                 }
-                let is_its = self.log.record_at(at).is_some_and(|record| {
-                    record.topic() == Some(&*queue.topic)
-                        && (record.queue_id(), record.queue_offset()) == (queue.queue_id, offset)
-                });
+                let is_its = self.log.record_at(at).is_some_and(|record| queue.is_message(offset, &record));
                 // The record may be there and the entry wrong: that was said when its record was met.
                 if !is_its {
                     let (path, byte) = queue.locate(offset);

@@ -2,6 +2,7 @@
 //! Nothing is changed here; what recovery makes of damage is the store's own.
 
 mod check;
+mod deleted;
 mod index;
 mod log;
 mod queues;
@@ -58,6 +59,10 @@ impl Directory {
         }
         if lock_file::is_held(root).map_err(Error::io(root))? {
             return Err(Error::InUse(root.to_owned()));
+        }
+        // By a broker with another data directory, too.
+        if lock_file::is_commit_log_held(&commit_log).map_err(Error::io(&commit_log))? {
+            return Err(Error::InUse(commit_log));
         }
         Ok(Directory { root: root.to_owned(), commit_log })
     }

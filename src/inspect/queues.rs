@@ -7,6 +7,7 @@ pub use crate::store::Unit;
 use crate::store::consume_queue::UNIT_BYTES;
 use crate::store::files;
 use crate::store::mapped_file::ReadMap;
+use crate::store::record::Record;
 
 /// One queue of a topic.
 pub struct Queue {
@@ -96,6 +97,12 @@ impl Queue {
         let (from, bytes) = &self.files[index];
         let place = usize::try_from(at - from).ok()?;
         Unit::parse(bytes.get(place..)?).filter(|unit| unit.is_present())
+    }
+
+    /// Whether a record is the message of that number here.
+    pub fn is_message(&self, offset: i64, record: &Record<'_>) -> bool {
+        record.topic() == Some(&*self.topic)
+            && (record.queue_id(), record.queue_offset()) == (self.queue_id, offset)
     }
 
     /// The file of an entry, and the byte there.

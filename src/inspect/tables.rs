@@ -1,8 +1,10 @@
 //! The checkpoint and the JSON files of a directory.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::{Directory, Report};
+use crate::protocol::body::topic::TopicConfigSerializeWrapper;
 
 /// The tables that a broker keeps in `config/`.
 const TABLES: [&str; 5] = [
@@ -20,6 +22,13 @@ pub fn checkpoint(directory: &Directory) -> Option<[i64; 3]> {
     let bytes = std::fs::read(directory.root.join("checkpoint")).ok()?;
     let (times, _) = bytes.get(..24)?.as_chunks::<8>();
     Some([0, 1, 2].map(|part| i64::from_be_bytes(times[part])))
+}
+
+/// The names of the topics there are; none where the table is not there or not whole.
+pub fn topics(directory: &Directory) -> Option<HashSet<String>> {
+    let text = std::fs::read(directory.root.join("config/topics.json")).ok()?;
+    let table: TopicConfigSerializeWrapper = compat::json::from_slice(&text).ok()?;
+    Some(table.topic_config_table.into_keys().collect())
 }
 
 pub fn check_checkpoint(directory: &Directory, now_ms: i64, report: &mut Report) {

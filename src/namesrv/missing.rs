@@ -25,6 +25,10 @@ pub enum Why {
     AutoCreateOff,
     /// It is what new topics are modelled on that nobody has.
     NoTemplate,
+    /// It is for the retries of a consumer group, and made when that connects.
+    NoGroup,
+    /// It is for what a consumer group gives up, and made with the first such message.
+    NoDeadLetter,
 }
 
 impl fmt::Display for Why {
@@ -48,6 +52,14 @@ impl fmt::Display for Why {
             Why::NoTemplate => {
                 "brokers are registered, but none of them creates topics on a send of this client: \
                  autoCreateTopicEnable=false, or a 4.3.0 broker and a client of another version"
+            }
+            Why::NoGroup => {
+                "brokers are registered, but none of them has this topic: no consumer group of this name has connected to \
+                 these brokers; look for a typing error in the group"
+            }
+            Why::NoDeadLetter => {
+                "brokers are registered, but none of them has this topic: no consumer group of this name has given up a \
+                 message on these brokers; look for a typing error in the group"
             }
         })
     }

@@ -61,6 +61,10 @@ pub(super) fn router(namesrv: State, allowed: AllowedAddrs, budget: &Arc<WaitBud
         .on(RequestCode::GetNamesrvConfig, |namesrv: &State, _: Request<NoHeader>| Response::with_body(namesrv.dump()))
         .on(RequestCode::QueryDataVersion, query_data_version)
         .on_disconnect(|namesrv, peer| namesrv.routes.disconnected(peer))
+        .hinting(|code| match RequestCode::try_from(code) {
+            Ok(_) => "; this is a name server, usually on port 9876, and that a request for brokers, usually on port 10911",
+            Err(_) => "",
+        })
 }
 
 fn json<T: Serialize>(body: &T) -> Response {

@@ -8,7 +8,9 @@ use super::missing::Why;
 use crate::protocol::body::register::RegisterBrokerBody;
 use crate::protocol::body::route::{BrokerData, ClusterInfo, QueueData, TopicRouteData};
 use crate::protocol::body::topic::{DataVersion, TopicConfig, TopicList};
-use crate::protocol::topic::{AUTO_CREATE_TOPIC_KEY_TOPIC, TBW102_TOPIC, is_default_topic};
+use crate::protocol::topic::{
+    AUTO_CREATE_TOPIC_KEY_TOPIC, TBW102_TOPIC, dlq_group, is_default_topic, retry_group,
+};
 use crate::protocol::{perm, sys_flag};
 use crate::remoting::Peer;
 
@@ -164,6 +166,12 @@ impl RouteInfo {
         }
         if is_default_topic(topic) {
             return Why::NoTemplate;
+        }
+        if retry_group(topic).is_some() {
+            return Why::NoGroup;
+        }
+        if dlq_group(topic).is_some() {
+            return Why::NoDeadLetter;
         }
         // What clients of one version or another ask for to create a topic.
         let mut templates = [AUTO_CREATE_TOPIC_KEY_TOPIC, TBW102_TOPIC]
@@ -446,6 +454,8 @@ mod tests {
         check(0, &[], "TBW102", Why::NoTemplate);
         check(0, &[("TBW102", 7)], "T", Why::CreatedOnSend);
         check(0, &[("TBW102", 4)], "T", Why::NoPermission);
+        check(0, &[("TBW102", 7)], "%RETRY%g", Why::NoGroup);
+        check(0, &[("U", 6)], "%DLQ%g", Why::NoDeadLetter);
         check(0, &[("AUTO_CREATE_TOPIC_KEY", 7)], "T", Why::CreatedOnSend);
     }
 

@@ -1,6 +1,6 @@
 //! What a request asks for: the 84 codes of 4.3.0 and the few later ones that we serve, with their numbers and
-//! Java's names (Java: `RequestCode`). Which of them is answered by whom stands in the routing tables of the
-//! name server and the broker, not here.
+//! Java's names (Java: `RequestCode`). Which of them leads to what stands in the routing tables of the name server and
+//! the broker, not here.
 
 use super::code::codes;
 
@@ -106,6 +106,34 @@ codes! {
 /// A code's name, also where it is none of these.
 pub fn name_of(code: i32) -> &'static str {
     RequestCode::try_from(code).map_or("UNKNOWN", RequestCode::name)
+}
+
+/// Whether a code is asked of name servers; no broker serves one of these.
+pub fn is_of_namesrv(code: i32) -> bool {
+    use RequestCode as Code;
+    let Ok(code) = Code::try_from(code) else { return false };
+    matches!(
+        code,
+        Code::PutKvConfig
+            | Code::GetKvConfig
+            | Code::DeleteKvConfig
+            | Code::RegisterBroker
+            | Code::UnregisterBroker
+            | Code::GetRouteintoByTopic
+            | Code::GetBrokerClusterInfo
+            | Code::WipeWritePermOfBroker
+            | Code::GetAllTopicListFromNameserver
+            | Code::DeleteTopicInNamesrv
+            | Code::GetKvlistByNamespace
+            | Code::GetTopicsByCluster
+            | Code::GetSystemTopicListFromNs
+            | Code::GetUnitTopicList
+            | Code::GetHasUnitSubTopicList
+            | Code::GetHasUnitSubUnunitTopicList
+            | Code::UpdateNamesrvConfig
+            | Code::GetNamesrvConfig
+            | Code::QueryDataVersion
+    )
 }
 
 #[cfg(test)]

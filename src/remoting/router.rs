@@ -111,12 +111,12 @@ pub struct NoService;
 
 impl Service for NoService {
     fn call(&self, _peer: &Arc<Peer>, command: Command) -> Answer {
-        not_supported(command.code).into()
+        not_supported(command.code, "").into()
     }
 }
 
-fn not_supported(code: i32) -> Response {
-    Response::of(REQUEST_CODE_NOT_SUPPORTED, format!(" request type {code} not supported"))
+fn not_supported(code: i32, hint: &str) -> Response {
+    Response::of(REQUEST_CODE_NOT_SUPPORTED, format!(" request type {code} not supported{hint}"))
 }
 
 /// A request as a handler gets it.
@@ -312,6 +312,8 @@ pub struct Router<S> {
     last: usize,
     changes: Changes,
     guard: Option<Guard>,
+    /// What is said behind the refusal of an unknown code.
+    hint: fn(i32) -> &'static str,
     before_write: fn(&Arc<S>),
     after_batch: fn(&Arc<S>),
     disconnected: fn(&Arc<S>, &Arc<Peer>),
@@ -332,6 +334,7 @@ impl<S: Send + Sync + 'static> Router<S> {
             last: 0,
             changes,
             guard: None,
+            hint: |_| "",
             before_write,
             after_batch,
             disconnected,
@@ -424,6 +427,15 @@ impl<S: Send + Sync + 'static> Router<S> {
         Router { guard: Some(Box::new(guard)), ..self }
     }
 
+    /// What is said behind the refusal of a code that is not in the table, such as who serves it.
+    pub fn hinting(self, hint: fn(i32) -> &'static str) -> Router<S> {
+        Router { hint, ..self }
+    }
+
+    fn line(&self, code: i32) -> Option<&Line<S>> {
+        self.lines.get(usize::try_from(code).ok()?)?.as_ref()
+    }
+
     /// Work before each read's replies, which they may promise. It must not block.
     pub fn before_write(self, before_write: fn(&Arc<S>)) -> Router<S> {
         Router { before_write, ..self }
@@ -448,10 +460,9 @@ fn request<H: DeserializeOwned>(peer: &Arc<Peer>, command: Command) -> Result<Re
 impl<S: Send + Sync + 'static> Service for Router<S> {
     fn call(&self, peer: &Arc<Peer>, command: Command) -> Answer {
         let code = command.code;
-        let line = usize::try_from(code).ok().and_then(|index| self.lines.get(index)?.as_ref());
-        let Some(Line { handler, is_changing }) = line else {
+        let Some(Line { handler, is_changing }) = self.line(code) else {
             tracing::warn!(remote = %peer.remote(), code, "unknown request code refused");
-            return not_supported(code).into();
+            return not_supported(code, (self.hint)(code)).into();
         };
         if *is_changing && let Err(fault) = self.changes.check(peer, &command) {
             return Answer::Now(fault.into());

@@ -84,7 +84,8 @@ impl MessageStore {
             let limit = f64::from(percent) / 100.0;
             ratios.iter().find(|(_, _, ratio)| *ratio > limit)
         };
-        let full = is_over(settings.disk_space_warning_level_ratio());
+        let limit = settings.disk_space_warning_level_ratio();
+        let full = is_over(limit);
         self.set_trouble(|trouble| {
             match (&trouble.disk, full) {
                 (None, Some((which, path, ratio))) => tracing::error!(
@@ -99,7 +100,11 @@ impl MessageStore {
                 _ => {}
             }
             trouble.disk = full.map(|(_, path, ratio)| {
-                format!("the disk of {} is {:.0} % full", path.display(), ratio * 100.0)
+                let (path, percent) = (path.display(), ratio * 100.0);
+                format!(
+                    "the disk of {path} is {percent:.0} % full; the limit is {limit} %, diskSpaceWarningLevelRatio; see \
+                     fileReservedTime"
+                )
             });
         });
         let unknown = ratios.iter().find(|(_, _, ratio)| *ratio < 0.0);

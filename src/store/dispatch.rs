@@ -225,7 +225,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn index(&self, record: &Record<'_>, targets: &Targets<'_>) -> Result<(), Error> {
+    /// Has a record found by its keys, and no more: one without a place in a queue.
+    pub fn index(&self, record: &Record<'_>, targets: &Targets<'_>) -> Result<(), Error> {
         targets.index.map_or(Ok(()), |index| index.put(record))
     }
 

@@ -55,7 +55,7 @@ use flush::FlushQueue;
 pub use flush::FlushTicket;
 pub use get::{Found, GetResult, GetStatus, MessageFilter, QueueEntry, QueueView};
 use index::Index;
-use lock_file::LockFile;
+use lock_file::Locks;
 pub use mapped_file::MappedSlice;
 pub use open::problems;
 pub use put::{NewMessage, PutResult, PutStatus};
@@ -65,7 +65,8 @@ pub use replicas::{ByteRate, Following as ReplicaFollowing, ReplicaTicket, Repli
 pub use settings::Settings;
 pub use status::StoreStatus;
 use status::{Damage, NoRoom, Trouble};
-use summary::{LastRun, Summary};
+use summary::LastRun;
+pub use summary::Summary;
 use warm_up::WarmUp;
 
 /// Records that a caller gives their entries before it leaves the rest to the thread that stands by.
@@ -76,8 +77,8 @@ const DISPATCH_RETRY: Duration = Duration::from_millis(100);
 /// Why the store does not open, or what went wrong on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{} is in use: another broker, ours or Java, runs on it. Stop that one, or give this one another \
-             storePathRootDir", .0.display())]
+    #[error("{} is in use: another broker, ours or Java, runs on it. Stop that one, or give this one a \
+             storePathRootDir and a storePathCommitLog of its own", .0.display())]
     Locked(PathBuf),
     #[error("cannot {what} {}: {source}", path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
@@ -195,7 +196,8 @@ pub struct MessageStore {
     is_queue_unsure: AtomicBool,
     standby: Standby,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    _lock: LockFile,
+    /// None when the directory has been given back.
+    locks: Mutex<Option<Locks>>,
 }
 
 /// Orders for the threads in the background.
@@ -217,7 +219,7 @@ fn is_topic(name: &str) -> bool {
 }
 
 impl MessageStore {
-    /// Opens a data directory: takes its lock, finds the log's end, brings the queues in line, and starts the
+    /// Opens a data directory: takes its locks, finds the log's end, brings the queues in line, and starts the
     /// threads that write to disk.
     pub fn open(config: MessageStoreConfig, options: OpenOptions) -> Result<Arc<MessageStore>, Error> {
         let levels = DelayLevels::parse(&config.message_delay_level).map_err(Error::Config)?;
@@ -227,15 +229,15 @@ impl MessageStore {
             path: root.clone(),
             source,
         })?;
-        let lock = LockFile::take(&root)?;
+        let commit_log = Path::new(&config.store_path_commit_log);
+        let locks = Locks::take(&root, commit_log)?;
         let abort = root.join("abort");
         let last_run = LastRun::of(&abort);
         let how = if last_run == LastRun::Clean { "normally" } else { "abnormally" };
         tracing::info!(?last_run, "last shutdown {how}");
         let summary = Summary::load(&root);
         let checkpoint = Checkpoint::open(&root.join("checkpoint"), options.clock.now_ms())?;
-        let files =
-            open::open_log(Path::new(&config.store_path_commit_log), config.maped_file_size_commit_log)?;
+        let files = open::open_log(commit_log, config.maped_file_size_commit_log)?;
         let queues = open::open_queues(&config)?;
         let index = open::open_index(&config, &files, &checkpoint, last_run == LastRun::Clean)?;
         let targets = Targets {
@@ -280,7 +282,7 @@ impl MessageStore {
             is_queue_unsure: AtomicBool::new(false),
             standby: Standby::default(),
             threads: Mutex::default(),
-            _lock: lock,
+            locks: Mutex::new(Some(locks)),
             config,
         });
         store.start_threads()?;
@@ -527,6 +529,7 @@ impl MessageStore {
             })?;
             tracing::info!("{} delete OK", abort.display());
         }
+        self.unlock();
         Ok(())
     }
 
@@ -534,6 +537,12 @@ impl MessageStore {
     pub fn abandon(&self) {
         self.is_stopping.store(true, Ordering::SeqCst);
         self.stop_threads();
+        self.unlock();
+    }
+
+    /// Others may have the directory, although somebody may still read of what was here.
+    fn unlock(&self) {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     fn stop_threads(&self) {

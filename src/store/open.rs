@@ -222,7 +222,7 @@ pub fn recover_log(
     let mut met = HashSet::new();
     let mut walked = recover::walk(files, walk, progress, |record| {
         if summary.is_some_and(|summary| summary.was_deleted(record, queues)) {
-            return Ok(());
+            return dispatcher.index(record, &targets);
         }
         // There is more to be made again than was thought.
         if queues.has_gap_before(record, &mut met)? && walk.start > log_start {
@@ -237,7 +237,7 @@ pub fn recover_log(
         let mut met = met;
         walked = recover::walk(files, whole, progress, |record| {
             if summary.is_some_and(|summary| summary.was_deleted(record, queues)) {
-                return Ok(());
+                return dispatcher.index(record, &targets);
             }
             queues.has_gap_before(record, &mut met)?;
             dispatcher.dispatch(record, &targets)

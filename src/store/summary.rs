@@ -88,10 +88,15 @@ impl Summary {
 
     /// Whether a record's queue was deleted: it is not there, and was not there any more when this was written.
     pub fn was_deleted(&self, record: &Record<'_>, queues: &Queues) -> bool {
-        let (Some(topic), queue_id) = (record.topic(), record.queue_id()) else { return false };
+        self.lacks_queue_of(record)
+            && record.topic().is_some_and(|topic| queues.get(topic, record.queue_id()).is_none())
+    }
+
+    /// Whether a record's queue was not there any more when this was written.
+    pub fn lacks_queue_of(&self, record: &Record<'_>) -> bool {
+        let Some(topic) = record.topic() else { return false };
         record.commit_log_offset() < self.log_end
-            && !self.queues.get(topic).is_some_and(|of_topic| of_topic.contains_key(&queue_id))
-            && queues.get(topic, queue_id).is_none()
+            && !self.queues.get(topic).is_some_and(|of_topic| of_topic.contains_key(&record.queue_id()))
     }
 
     /// Whether queues lack entries that they had. One that lacks its first ones is emptied: all are made again.

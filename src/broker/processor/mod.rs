@@ -82,6 +82,10 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
     };
     router
         .changes_from("adminAllowedAddrs", move |ip| allowed.is_empty() || allowed.contains(ip), request_code::name_of)
+        .hinting(|code| match request_code::is_of_namesrv(code) {
+            true => "; this is a broker, usually on port 10911, and that a request for name servers, usually on port 9876",
+            false => "",
+        })
         .on_command(RequestCode::SendMessage, send::send_message)
         .on_command(RequestCode::PullMessage, pull::pull_message)
         .on_blocking(RequestCode::QueryMessage, query, query::query_message)

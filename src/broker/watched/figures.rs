@@ -215,10 +215,9 @@ fn progress(ranges: &[Range], offsets: &BTreeMap<i32, i64>) -> Progress {
 }
 
 fn is_system(broker: &Broker, name: &str) -> bool {
-    broker.topics.system_topics().contains(name)
+    broker.topics.is_system(name)
         || topic::retry_group(name).is_some()
         || topic::dlq_group(name).is_some()
-        || topic::is_default_topic(name)
         || [
             topic::SCHEDULE_TOPIC,
             topic::RMQ_SYS_TRANS_HALF_TOPIC,

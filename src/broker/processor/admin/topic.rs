@@ -131,7 +131,7 @@ pub fn get_system_topic_list_from_broker(
     broker: &Arc<Broker>,
     _request: Request<NoHeader>,
 ) -> Result<Response, Fault> {
-    Ok(reply(&TopicList { broker_addr: None, topic_list: broker.topics.system_topics().clone() }))
+    Ok(reply(&TopicList { broker_addr: None, topic_list: broker.topics.system_topics() }))
 }
 
 /// Code 200.
