@@ -33,6 +33,9 @@ pub enum Answer {
     /// The same, where the reply cannot be due before those of earlier requests of its kind on the connection are: only the
     /// first of them is looked at, which spares the others their timers and wake-ups.
     InTurn(LaterResponse),
+    /// The same, and nothing more of the connection is handled until it is there: what comes behind it on a connection finds
+    /// its work done.
+    Alone(LaterResponse),
     /// No reply at all, as Java in a few places.
     Silent,
 }
@@ -367,6 +370,28 @@ impl<S: Send + Sync + 'static> Router<S> {
         })
     }
 
+    /// The same, where what comes behind it on its connection must find its work done.
+    pub fn on_alone<H>(
+        self,
+        code: impl Into<i32>,
+        pool: &Arc<Pool>,
+        handler: fn(&Arc<S>, Request<H>) -> Result<Response, Fault>,
+    ) -> Router<S>
+    where
+        H: DeserializeOwned + Send + 'static,
+    {
+        let pool = Arc::clone(pool);
+        self.on_command(code, move |state, peer, command| {
+            let state = Arc::clone(state);
+            let answer =
+                request(peer, command).and_then(|request| pool.run(move || handler(&state, request)));
+            match answer {
+                Ok(Answer::Later(reply)) => Answer::Alone(reply),
+                other => other.into(),
+            }
+        })
+    }
+
     /// A handler that reads the header itself, borrowing from the command: for the hot codes.
     pub fn on_command(
         mut self,
@@ -439,13 +464,14 @@ impl<S: Send + Sync + 'static> Service for Router<S> {
             tracing::warn!(remote = %peer.remote(), code, "unknown request code refused");
             return not_supported(code).into();
         };
-        if *is_changing && let Err(fault) = self.changes.check(peer, &command) {
-            return Answer::Now(fault.into());
-        }
         let handle = || {
             if let Some(guard) = &self.guard
                 && let Err(fault) = guard(peer, &command, *is_changing)
             {
+                return Answer::Now(fault.into());
+            }
+            // Behind the guard: what is logged as administration is what is done.
+            if *is_changing && let Err(fault) = self.changes.check(peer, &command) {
                 return Answer::Now(fault.into());
             }
             peer.let_in();
