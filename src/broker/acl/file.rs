@@ -5,14 +5,25 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use yaml_rust2::{Yaml, YamlLoader};
-
+use super::yaml::Node;
 use super::{Account, Accounts, Addresses, Permission};
 
 /// More accounts than anybody has fit into this.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 /// Java: keys of at most six characters are none.
 const KEY_MIN_CHARS: usize = 7;
+/// `dataVersion` is what tools of 4.9 on write into the file.
+const KEYS: [&str; 3] = ["globalWhiteRemoteAddresses", "accounts", "dataVersion"];
+const ACCOUNT_KEYS: [&str; 8] = [
+    "accessKey",
+    "secretKey",
+    "whiteRemoteAddress",
+    "admin",
+    "defaultTopicPerm",
+    "defaultGroupPerm",
+    "topicPerms",
+    "groupPerms",
+];
 
 /// Why there are no accounts.
 #[derive(Debug, thiserror::Error)]
@@ -37,18 +48,17 @@ fn read(file: &Path) -> Result<Accounts, String> {
 
 /// What a text says.
 pub fn parse(text: &str) -> Result<Accounts, String> {
-    let documents = YamlLoader::load_from_str(text).map_err(|error| error.to_string())?;
-    let [document] = &documents[..] else { return Err("is empty".to_owned()) };
     let mut accounts = Accounts::default();
-    for (key, value) in document.as_hash().ok_or("has no keys")? {
+    for (key, value) in table(&Node::parse(text)?)? {
         match key.as_str() {
-            Some("globalWhiteRemoteAddresses") => {
-                for address in list(value, "globalWhiteRemoteAddresses")? {
+            "globalWhiteRemoteAddresses" => {
+                for address in list(value, key)? {
                     accounts.white_addresses.add(&address)?;
                 }
             }
-            Some("accounts") => {
-                for (index, one) in value.as_vec().ok_or("accounts is no list")?.iter().enumerate() {
+            "accounts" => {
+                let Node::List(items) = value else { return Err("accounts is no list".to_owned()) };
+                for (index, one) in items.iter().enumerate() {
                     let account = account(one).map_err(|why| format!("account {}: {why}", index + 1))?;
                     let key = account.access_key.clone();
                     if accounts.by_key.insert(key.clone(), account).is_some() {
@@ -56,13 +66,18 @@ pub fn parse(text: &str) -> Result<Accounts, String> {
                     }
                 }
             }
-            _ => tracing::warn!(?key, "unknown key of plain_acl.yml"),
+            "dataVersion" => {}
+            _ => return Err(unknown(key, &KEYS)),
         }
     }
     Ok(accounts)
 }
 
-fn account(yaml: &Yaml) -> Result<Account, String> {
+fn unknown(key: &str, known: &[&str]) -> String {
+    format!("{key} is no key: {} are", known.join(", "))
+}
+
+fn account(node: &Node) -> Result<Account, String> {
     let mut account = Account {
         access_key: String::new(),
         secret_key: String::new(),
@@ -73,18 +88,17 @@ fn account(yaml: &Yaml) -> Result<Account, String> {
         topics: HashMap::new(),
         groups: HashMap::new(),
     };
-    for (key, value) in yaml.as_hash().ok_or("has no keys")? {
-        let key = key.as_str().unwrap_or_default();
-        match key {
-            "accessKey" => account.access_key = text(value, key)?,
-            "secretKey" => account.secret_key = text(value, key)?,
+    for (key, value) in table(node)? {
+        match key.as_str() {
+            "accessKey" => account.access_key = same_in_java(value, key)?,
+            "secretKey" => account.secret_key = same_in_java(value, key)?,
             "whiteRemoteAddress" => account.white_addresses.add(&text(value, key)?)?,
-            "admin" => account.is_admin = text(value, key)?.trim().eq_ignore_ascii_case("true"),
+            "admin" => account.is_admin = boolean(value, key)?,
             "defaultTopicPerm" => account.default_topic = permission(&text(value, key)?)?,
             "defaultGroupPerm" => account.default_group = permission(&text(value, key)?)?,
             "topicPerms" => account.topics = permissions(value, key)?,
             "groupPerms" => account.groups = permissions(value, key)?,
-            _ => tracing::warn!(key, "unknown key of an account in plain_acl.yml"),
+            _ => return Err(unknown(key, &ACCOUNT_KEYS)),
         }
     }
     let is_short = |key: &str| key.chars().count() < KEY_MIN_CHARS;
@@ -96,32 +110,64 @@ fn account(yaml: &Yaml) -> Result<Account, String> {
     Ok(account)
 }
 
-/// `12345678` is a text here, too; no value is an empty one.
-fn text(yaml: &Yaml, key: &str) -> Result<String, String> {
-    match yaml {
-        Yaml::String(text) | Yaml::Real(text) => Ok(text.clone()),
-        Yaml::Integer(number) => Ok(number.to_string()),
-        Yaml::Boolean(value) => Ok(value.to_string()),
-        Yaml::Null => Ok(String::new()),
+fn table(node: &Node) -> Result<&[(String, Node)], String> {
+    match node {
+        Node::Table(entries) => Ok(entries),
+        _ => Err("has no keys".to_owned()),
+    }
+}
+
+/// As it is written; no value is an empty one.
+fn text(node: &Node, key: &str) -> Result<String, String> {
+    match node {
+        node if node.is_null() => Ok(String::new()),
+        Node::Text { text, .. } => Ok(text.clone()),
         _ => Err(format!("{key} is no text")),
     }
 }
 
-fn list(yaml: &Yaml, key: &str) -> Result<Vec<String>, String> {
-    match yaml {
-        Yaml::Array(items) => items.iter().map(|item| text(item, key)).collect(),
-        Yaml::Null => Ok(Vec::new()),
+/// A text that Java reads as it is written, too. Of one without quotes that YAML 1.1 takes for something else than a decimal
+/// number it makes another: `01234567` is 342391, `1e7` a fraction, `2026-11-30` a time.
+fn same_in_java(node: &Node, key: &str) -> Result<String, String> {
+    let text = text(node, key)?;
+    let Node::Text { is_plain: true, .. } = node else { return Ok(text) };
+    let unsigned = text.trim_start_matches(['-', '+']);
+    let looks_like_a_number = unsigned.starts_with(|char: char| char.is_ascii_digit() || char == '.')
+        && unsigned.chars().all(|char| char.is_ascii_hexdigit() || "xXoO._:eE+- TZtz".contains(char));
+    let is_decimal = unsigned.len() == text.len() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_octal = text.len() > 1 && text.starts_with('0') && !text.contains(['8', '9']);
+    match looks_like_a_number && (!is_decimal || is_octal) {
+        // Not the text: it may be a secret, and this is logged.
+        true => Err(format!("{key} looks like a number that YAML would change: put it into quotes")),
+        false => Ok(text),
+    }
+}
+
+/// As YAML 1.1 has them.
+fn boolean(node: &Node, key: &str) -> Result<bool, String> {
+    let text = text(node, key)?.trim().to_ascii_lowercase();
+    match text.as_str() {
+        "true" | "yes" | "on" => Ok(true),
+        "false" | "no" | "off" | "" => Ok(false),
+        _ => Err(format!("{key} is neither true nor false, but {text}")),
+    }
+}
+
+fn list(node: &Node, key: &str) -> Result<Vec<String>, String> {
+    match node {
+        node if node.is_null() => Ok(Vec::new()),
+        Node::List(items) => items.iter().map(|item| text(item, key)).collect(),
         _ => Err(format!("{key} is no list")),
     }
 }
 
-fn permissions(yaml: &Yaml, key: &str) -> Result<HashMap<String, Permission>, String> {
+fn permissions(node: &Node, key: &str) -> Result<HashMap<String, Permission>, String> {
     let pair = |item: String| {
         let (name, value) =
             item.split_once('=').ok_or_else(|| format!("{key}: {item} is not NAME=PERMISSION"))?;
         Ok((name.trim().to_owned(), permission(value)?))
     };
-    list(yaml, key)?.into_iter().map(pair).collect()
+    list(node, key)?.into_iter().map(pair).collect()
 }
 
 fn permission(text: &str) -> Result<Permission, String> {
