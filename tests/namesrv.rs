@@ -296,9 +296,15 @@ fn registrations_keep_their_place_on_a_connection() {
     for round in 0..3 {
         let body = body(round, &names).encode_compressed();
         codec::encode(&request(RequestCode::RegisterBroker, &fields, body, 1), &mut out);
-        codec::encode(&request(RequestCode::GetRouteintoByTopic, &[("topic", "T7")], Vec::new(), 2), &mut out);
+        codec::encode(
+            &request(RequestCode::GetRouteintoByTopic, &[("topic", "T7")], Vec::new(), 2),
+            &mut out,
+        );
         codec::encode(&request(RequestCode::UnregisterBroker, &BROKER, Vec::new(), 3), &mut out);
-        codec::encode(&request(RequestCode::GetRouteintoByTopic, &[("topic", "T7")], Vec::new(), 4), &mut out);
+        codec::encode(
+            &request(RequestCode::GetRouteintoByTopic, &[("topic", "T7")], Vec::new(), 4),
+            &mut out,
+        );
     }
     let mut stream = fixture.connect();
     stream.write_all(&out).unwrap();

@@ -406,7 +406,9 @@ impl Tables {
         }
         let clusters = self.places.get(broker_name).map(|places| &places.clusters);
         match clusters {
-            Some(it) if it.len() >= CLUSTERS_OF_NAME_MAX && !it.contains(cluster_name) => Err(Refused::Clusters),
+            Some(it) if it.len() >= CLUSTERS_OF_NAME_MAX && !it.contains(cluster_name) => {
+                Err(Refused::Clusters)
+            }
             _ => Ok(()),
         }
     }
@@ -661,7 +663,10 @@ mod tests {
         let routes = RouteInfo::default();
         let peer = peer();
         let master = broker("a", 0);
-        assert_eq!(routes.register(&master, "ha", body(1, &[("T", 0)]), &peer, 0).unwrap(), Master::default());
+        assert_eq!(
+            routes.register(&master, "ha", body(1, &[("T", 0)]), &peer, 0).unwrap(),
+            Master::default()
+        );
         routes.register(&master, "ha", body(1, &[("U", 0)]), &peer, 0).unwrap();
         assert_eq!(names(&routes.all_topics()), ["T"], "the version is the same");
         routes.register(&master, "ha", body(2, &[("U", 0)]), &peer, 0).unwrap();
@@ -735,7 +740,9 @@ mod tests {
         let peer = peer();
         let master = broker("a", 0);
         routes.register(&master, "", body(1, &[("T", 0)]), &peer, 0).unwrap();
-        routes.register(&BrokerIdentity { broker_id: 1, ..master.clone() }, "", body(1, &[]), &peer, 0).unwrap();
+        routes
+            .register(&BrokerIdentity { broker_id: 1, ..master.clone() }, "", body(1, &[]), &peer, 0)
+            .unwrap();
         let route = routes.route("T").unwrap();
         assert_eq!(route.broker_datas[0].broker_addrs.keys().collect::<Vec<_>>(), [&1]);
         routes.unregister(&BrokerIdentity { broker_id: 1, ..master }, &peer).unwrap();
@@ -746,7 +753,9 @@ mod tests {
     fn lists_and_permissions() {
         let routes = RouteInfo::default();
         let peer = peer();
-        routes.register(&broker("a", 0), "", body(1, &[("T", 0), ("U", 1), ("S", 2), ("B", 3)]), &peer, 0).unwrap();
+        routes
+            .register(&broker("a", 0), "", body(1, &[("T", 0), ("U", 1), ("S", 2), ("B", 3)]), &peer, 0)
+            .unwrap();
         assert_eq!(names(&routes.unit_topics()), ["B", "U"]);
         assert_eq!(names(&routes.has_unit_sub_topics()), ["B", "S"]);
         assert_eq!(names(&routes.has_unit_sub_ununit_topics()), ["S"]);

@@ -257,7 +257,9 @@ mod tests {
         let json = |topics: usize| {
             let topics: Vec<String> = (0..topics).map(|it| format!("\"{it}\":{{}}")).collect();
             let table = topics.join(",");
-            format!("{{\"topicConfigSerializeWrapper\":{{\"topicConfigTable\":{{{table}}},\"dataVersion\":{{}}}}}}")
+            format!(
+                "{{\"topicConfigSerializeWrapper\":{{\"topicConfigTable\":{{{table}}},\"dataVersion\":{{}}}}}}"
+            )
         };
         assert!(RegisterBrokerBody::decode_json(json(TOPICS_MAX).as_bytes()).is_ok());
         let error = RegisterBrokerBody::decode_json(json(TOPICS_MAX + 1).as_bytes()).unwrap_err();
