@@ -73,14 +73,18 @@ fn call(stream: &mut TcpStream, code: RequestCode, fields: &[(&str, &str)], body
     let mut out = BytesMut::new();
     codec::encode(&request, &mut out);
     stream.write_all(&out).unwrap();
+    let answer = read(stream);
+    assert_eq!((answer.opaque, answer.flag), (7, 1));
+    answer
+}
+
+fn read(stream: &mut TcpStream) -> Command {
     let mut length = [0; 4];
     stream.read_exact(&mut length).unwrap();
     let mut frame = length.to_vec();
     frame.resize(4 + u32::from_be_bytes(length) as usize, 0);
     stream.read_exact(&mut frame[4..]).unwrap();
-    let answer = codec::decode(&frame.into()).unwrap();
-    assert_eq!((answer.opaque, answer.flag), (7, 1));
-    answer
+    codec::decode(&frame.into()).unwrap()
 }
 
 const BROKER: [(&str, &str); 5] = [
@@ -212,6 +216,104 @@ fn registrations_come_compressed_and_are_checked() {
     assert_eq!((answer.ext_field("changed"), &answer.body[..]), (Some("false"), &version[..]));
     assert_eq!(call(&mut broker, RequestCode::UnregisterBroker, &BROKER, b"").code, 0);
     assert!(topics(&mut broker).is_empty());
+}
+
+/// From another address of this machine.
+fn connect_from(ip: [u8; 4], to: std::net::SocketAddr) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((ip, 0).into()).unwrap();
+        socket.connect(to).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+}
+
+fn outcome(answer: &Command) -> (i32, &str) {
+    (answer.code, answer.remark.as_deref().unwrap_or_default())
+}
+
+#[test]
+fn a_broker_is_taken_off_from_where_it_registered() {
+    let home = tempfile::tempdir().unwrap();
+    let args = |port: u16| vec!["namesrv".to_owned(), format!("listenPort={port}")];
+    let (mut program, port, _) = common::start_server(home.path(), args);
+    let addr = (Ipv4Addr::LOCALHOST, port).into();
+    let (mut broker, mut stranger) = (common::connect(port), connect_from([127, 0, 0, 66], addr));
+    let json = compat::json::to_vec(&body(1, &["T"])).unwrap();
+    assert_eq!(call(&mut broker, RequestCode::RegisterBroker, &BROKER, &json).code, 0);
+    let answer = call(&mut stranger, RequestCode::UnregisterBroker, &BROKER, b"");
+    let told = "the broker 127.0.0.1:10911 was registered from 127.0.0.1, and is taken off from there only";
+    assert_eq!(outcome(&answer), (16, told));
+    assert!(route(&mut stranger, "T").is_ok());
+    // It may be one that has moved: it is taken, and said.
+    let mut moved = BROKER;
+    moved[1].1 = "127.0.0.66:10911";
+    assert_eq!(call(&mut stranger, RequestCode::RegisterBroker, &moved, &json).code, 0);
+    let addrs = route(&mut broker, "T").unwrap().broker_datas.remove(0).broker_addrs;
+    assert_eq!(addrs.into_values().collect::<Vec<_>>(), ["127.0.0.66:10911"]);
+    let mut other = common::connect(port);
+    assert_eq!(call(&mut other, RequestCode::UnregisterBroker, &BROKER, b"").code, 0, "the same machine");
+    assert_eq!(program.stop().code, Some(0));
+    let log = std::fs::read_to_string(home.path().join("logs/rocketmqlogs/namesrv.log")).unwrap();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("takes the place of one")).collect();
+    assert!(told.len() == 1 && told[0].contains("remote=127.0.0.66:"), "{log}");
+    assert!(log.contains("broker not taken off"), "{log}");
+}
+
+#[test]
+fn only_listed_addresses_register() {
+    let fixture = Fixture::with(|configs| configs.namesrv.broker_allowed_addrs = "127.0.0.66".to_owned());
+    let mut stream = fixture.connect();
+    for code in [RequestCode::RegisterBroker, RequestCode::UnregisterBroker, RequestCode::QueryDataVersion] {
+        let expected =
+            format!("{} is not allowed from 127.0.0.1: brokerAllowedAddrs does not have it", code.name());
+        let answer = call(&mut stream, code, &BROKER, b"");
+        assert_eq!(outcome(&answer), (16, &*expected));
+    }
+    assert!(topics(&mut stream).is_empty(), "clients are served");
+    let mut broker = connect_from([127, 0, 0, 66], fixture.running.as_ref().unwrap().addr());
+    let json = compat::json::to_vec(&body(1, &["T"])).unwrap();
+    assert_eq!(call(&mut broker, RequestCode::RegisterBroker, &BROKER, &json).code, 0);
+    assert_eq!(topics(&mut stream), ["T"]);
+}
+
+/// Sent without waiting for answers; a large registration is read elsewhere, and what follows it finds it done.
+#[test]
+fn registrations_keep_their_place_on_a_connection() {
+    let fixture = Fixture::new();
+    let names: Vec<String> = (0..20_000).map(|number| format!("T{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut fields = BROKER.to_vec();
+    fields.push(("compressed", "true"));
+    let request = |code: RequestCode, fields: &[(&str, &str)], body: Vec<u8>, opaque| {
+        let ext: StrMap = fields.iter().copied().collect();
+        Command { code: code.into(), opaque, ext: Some(ext), body: body.into(), ..Command::default() }
+    };
+    let mut out = BytesMut::new();
+    for round in 0..3 {
+        let body = body(round, &names).encode_compressed();
+        codec::encode(&request(RequestCode::RegisterBroker, &fields, body, 1), &mut out);
+        codec::encode(
+            &request(RequestCode::GetRouteintoByTopic, &[("topic", "T7")], Vec::new(), 2),
+            &mut out,
+        );
+        codec::encode(&request(RequestCode::UnregisterBroker, &BROKER, Vec::new(), 3), &mut out);
+        codec::encode(
+            &request(RequestCode::GetRouteintoByTopic, &[("topic", "T7")], Vec::new(), 4),
+            &mut out,
+        );
+    }
+    let mut stream = fixture.connect();
+    stream.write_all(&out).unwrap();
+    for _ in 0..3 {
+        for (opaque, code) in [(1, 0), (2, 0), (3, 0), (4, 17)] {
+            let answer = read(&mut stream);
+            assert_eq!((answer.opaque, answer.code), (opaque, code), "{:?}", answer.remark);
+        }
+    }
 }
 
 #[test]

@@ -227,6 +227,39 @@ fn only_listed_addresses_follow() {
     follows(&slave, &listed);
 }
 
+/// Nobody who may not follow has a slave's place, not even for the time in which he may hang up.
+#[test]
+fn strangers_take_no_slaves_place() {
+    let master = Fixture::with(|configs| configs.broker.ha_allowed_addrs = "127.0.0.1".to_owned());
+    master.put("T", 0, "x");
+    let addr = master.running().ha_addr();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for _ in 0..5 {
+        // Twice as many as there are places, all held.
+        let strangers: Vec<_> = (66..106_u8).flat_map(|last| [last; 3]).collect();
+        let strangers: Vec<_> = runtime.block_on(async {
+            let mut held = Vec::new();
+            for last in strangers {
+                let socket = tokio::net::TcpSocket::new_v4().unwrap();
+                socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+                held.push(socket.connect(addr).await.unwrap());
+            }
+            held
+        });
+        let mut slave = TcpStream::connect(addr).unwrap();
+        slave.set_read_timeout(Some(WAIT)).unwrap();
+        slave.write_all(&0_i64.to_be_bytes()).unwrap();
+        assert!(slave.read(&mut [0; 64]).unwrap() > 0);
+        drop(strangers);
+    }
+    let held: Vec<_> = (0..100).map(|_| TcpStream::connect(addr).unwrap()).collect();
+    let closed = |mut stream: &TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        matches!(stream.read(&mut [0; 1]), Ok(0))
+    };
+    until("all but some of an address to be closed", || held.iter().filter(|it| closed(it)).count() >= 84);
+}
+
 fn registered_slave(configs: &mut Configs) {
     configs.store.broker_role = BrokerRole::Slave;
     configs.broker.broker_id = 1;

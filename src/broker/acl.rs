@@ -19,8 +19,10 @@ use hmac::Mac as _;
 
 use self::address::Addresses;
 pub use self::file::LoadError;
-use self::needs::needs;
+use self::needs::{Needs, needs};
+use crate::protocol::message::{MessageRef, PROPERTY_REAL_TOPIC};
 use crate::protocol::response_code::ResponseCode;
+use crate::protocol::topic::{RMQ_SYS_TRANS_HALF_TOPIC, SCHEDULE_TOPIC};
 use crate::remoting::account::{ACCESS_KEY, SIGNATURE, mac};
 use crate::remoting::{Command, Fault};
 
@@ -33,7 +35,7 @@ struct Permission {
 
 /// What a request does with a topic or a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
+pub enum Use {
     Publish,
     Subscribe,
 }
@@ -75,7 +77,10 @@ impl Account {
             let (code, key) = (command.code, &self.access_key);
             return Err(format!("Need admin permission for request code={code}, but accessKey={key} is not"));
         }
-        let needs = needs(command)?;
+        self.has(&needs(command)?)
+    }
+
+    fn has(&self, needs: &Needs<'_>) -> Result<(), String> {
         for (topic, of) in &needs.topics {
             if !self.topics.get(&**topic).unwrap_or(&self.default_topic).allows(*of) {
                 return Err(format!("No default permission for topic:{topic}"));
@@ -98,19 +103,30 @@ struct Accounts {
 }
 
 impl Accounts {
-    fn check(&self, ip: IpAddr, command: &Command, is_changing: bool) -> Result<(), String> {
+    /// The account that a request has to be in; none where it comes from an address that needs none.
+    fn account(&self, ip: IpAddr, command: &Command) -> Result<Option<&Account>, String> {
         if self.white_addresses.contain(ip) {
-            return Ok(());
+            return Ok(None);
         }
         let key = command.ext_field(ACCESS_KEY).ok_or("No accessKey is configured")?;
         let account = self.by_key.get(key).ok_or_else(|| format!("No acl config for {key}"))?;
-        if account.white_addresses.contain(ip) {
-            return Ok(());
-        }
+        Ok(Some(account).filter(|account| !account.white_addresses.contain(ip)))
+    }
+
+    fn check(&self, ip: IpAddr, command: &Command, is_changing: bool) -> Result<(), String> {
+        let Some(account) = self.account(ip, command)? else { return Ok(()) };
         if !account.is_signed_by(command, command.ext_field(SIGNATURE).unwrap_or_default()) {
-            return Err(format!("Check signature failed for accessKey={key}"));
+            return Err(format!("Check signature failed for accessKey={}", account.access_key));
         }
         account.may(command, is_changing)
+    }
+
+    /// The signature was looked at before.
+    fn check_stored(&self, ip: IpAddr, command: &Command, topic: &str, of: Use) -> Result<(), String> {
+        match self.account(ip, command)? {
+            Some(account) if !account.is_admin => account.has(&Needs::of_topic(topic, of)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -153,11 +169,35 @@ impl Acl {
 
     /// Whether a request may be served. `is_changing`: it changes what is an operator's.
     pub fn check(&self, ip: IpAddr, command: &Command, is_changing: bool) -> Result<(), Fault> {
-        let accounts = Arc::clone(&self.accounts.read().unwrap_or_else(PoisonError::into_inner));
-        accounts.check(ip.to_canonical(), command, is_changing).map_err(|reason| {
-            tracing::warn!(%ip, code = command.code, reason, "request refused");
-            Fault::new(ResponseCode::NoPermission, reason)
-        })
+        self.accounts().check(ip.to_canonical(), command, is_changing).map_err(refused(ip, command))
+    }
+
+    /// Whether a request that was let in may do this with a stored message that it names by its place in the log. What is no
+    /// message is for others to complain of.
+    pub fn check_record(
+        &self,
+        ip: IpAddr,
+        command: &Command,
+        mut record: &[u8],
+        of: Use,
+    ) -> Result<(), Fault> {
+        let Ok(message) = MessageRef::take(&mut record) else { return Ok(()) };
+        let waits = matches!(&*message.topic, SCHEDULE_TOPIC | RMQ_SYS_TRANS_HALF_TOPIC);
+        let topic = message.property(PROPERTY_REAL_TOPIC).filter(|_| waits).unwrap_or(&message.topic);
+        let checked = self.accounts().check_stored(ip.to_canonical(), command, topic, of);
+        checked.map_err(refused(ip, command))
+    }
+
+    fn accounts(&self) -> Arc<Accounts> {
+        Arc::clone(&self.accounts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn refused(ip: IpAddr, command: &Command) -> impl FnOnce(String) -> Fault {
+    let code = command.code;
+    move |reason| {
+        tracing::warn!(%ip, code, reason, "request refused");
+        Fault::new(ResponseCode::NoPermission, reason)
     }
 }
 

@@ -17,6 +17,7 @@ pub mod problem;
 pub mod remoting;
 pub mod settings_file;
 pub mod store;
+pub mod yaml;
 
 use std::collections::HashMap;
 use std::fmt;

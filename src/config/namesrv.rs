@@ -24,6 +24,8 @@ pub struct NamesrvConfig {
     /// IP addresses and networks (`10.0.0.0/8`), separated by commas, whose administration that changes something is accepted;
     /// without any, everybody's. A key of ours. Default empty. Read at start.
     pub admin_allowed_addrs: String,
+    /// The same for brokers that register and leave; without any, everybody may say that he is a broker. A key of ours. Default empty. Read at start.
+    pub broker_allowed_addrs: String,
     /// Level of the log, or levels of its parts as in `info,rocketmq::remoting=debug`. A key of ours. Default empty: `ROCKETMQ_LOG`, or info. Changes at run time.
     pub log_level: String,
     /// Port for metrics, health checks and a page to watch the server by; 0 is none. A key of ours. Default 0. Read at start.
@@ -42,6 +44,7 @@ impl Default for NamesrvConfig {
             cluster_test: false,
             order_message_enable: false,
             admin_allowed_addrs: String::new(),
+            broker_allowed_addrs: String::new(),
             log_level: String::new(),
             http_port: 0,
             http_bind_addr: "127.0.0.1".to_owned(),
@@ -61,10 +64,13 @@ impl Section for NamesrvConfig {
     const RANGES: &[Range] = &[];
 
     fn validate(&self) -> Vec<(&'static str, String)> {
-        let problem = AllowedAddrs::parse(&self.admin_allowed_addrs).err();
-        problem
+        let lists = [
+            ("adminAllowedAddrs", &self.admin_allowed_addrs),
+            ("brokerAllowedAddrs", &self.broker_allowed_addrs),
+        ];
+        lists
             .into_iter()
-            .map(|reason| ("adminAllowedAddrs", reason))
+            .filter_map(|(key, list)| Some((key, AllowedAddrs::parse(list).err()?)))
             .chain(super::http_problems(self.http_port, &self.http_bind_addr))
             .chain(super::log_problem(&self.log_level))
             .chain(super::path_problems(&[

@@ -285,7 +285,7 @@ fn defaults_are_javas() {
         seen += 1;
     }
     // Java prints none of four keys that are null there. The broker has eleven more: two that Java reads past
-    // its class, nine of ours or of later versions; the name server has four of ours; connections have nine of ours; the store has two that are system
+    // its class, nine of ours or of later versions; the name server has five of ours; connections have nine of ours; the store has two that are system
     // properties in 4.3.0, and one of ours.
-    assert_eq!(maps.iter().map(|(_, map)| map.len()).sum::<usize>(), seen + 4 + 11 + 4 + 9 + 3);
+    assert_eq!(maps.iter().map(|(_, map)| map.len()).sum::<usize>(), seen + 4 + 11 + 5 + 9 + 3);
 }

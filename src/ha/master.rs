@@ -2,26 +2,37 @@
 //! of `haTransferBatchSize`; an append wakes the sending task where a slave follows.
 //!
 //! What a slave says is checked: an offset that the log does not have, or an acknowledgement of what was never sent, ends
-//! the connection (eight bytes of noise made a synchronous Java master answer for a slave that was none).
+//! the connection (eight bytes of noise made a synchronous Java master answer for a slave that was none). Only who may follow
+//! takes a slave's place; those who may not, and those who are still looked up, have bounds of their own.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{HEAD_BYTES, Timing};
 use crate::store::{MappedSlice, MessageStore, ReplicaFollowing};
 
-/// Slaves at once, and peers that want to be.
-const CONNECTIONS_MAX: usize = 64;
+/// Slaves at once.
+const FOLLOWERS_MAX: usize = 64;
+/// Peers at once of which it is not known yet whether they may follow.
+const LOOKED_UP_MAX: usize = 64;
+/// Refused peers at once that are given time to say whether they wanted anything.
+const REFUSED_MAX: usize = 16;
+/// Connections of one address, whatever they are. A slave has one, and some more that are not known to be dead yet.
+const PER_ADDR_MAX: usize = 16;
+/// Connections for which there is no place are said so often, not each of them.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Says whether a peer may follow this log, or why not.
 pub trait Peers: Send + Sync + 'static {
@@ -58,6 +69,8 @@ enum Ended {
     Behind { asked: i64, start: i64 },
     #[error("it acknowledges {acked}, of which only {sent} was sent: that is no slave of this log")]
     Acknowledged { acked: i64, sent: i64 },
+    #[error("{FOLLOWERS_MAX} slaves follow already")]
+    Full,
     #[error("it said nothing for {0:?}")]
     Silent(Duration),
     #[error(transparent)]
@@ -82,15 +95,78 @@ impl Master {
     }
 }
 
+/// What all connections share.
+struct Shared {
+    store: Arc<MessageStore>,
+    timing: Timing,
+    peers: Arc<dyn Peers>,
+    followers: Semaphore,
+    looked_up: Semaphore,
+    refused: Semaphore,
+    by_addr: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Shared {
+    fn by_addr(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.by_addr.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of an address's connections; it counts until it is dropped.
+struct OfAddr {
+    ip: IpAddr,
+    shared: Arc<Shared>,
+}
+
+impl OfAddr {
+    fn enter(shared: &Arc<Shared>, ip: IpAddr) -> Option<OfAddr> {
+        let mut by_addr = shared.by_addr();
+        let count = by_addr.entry(ip).or_default();
+        if *count >= PER_ADDR_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(OfAddr { ip, shared: Arc::clone(shared) })
+    }
+}
+
+impl Drop for OfAddr {
+    fn drop(&mut self) {
+        let mut by_addr = self.shared.by_addr();
+        if let Some(count) = by_addr.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                by_addr.remove(&self.ip);
+            }
+        }
+    }
+}
+
 async fn accept(listener: TcpListener, store: Arc<MessageStore>, timing: Timing, peers: Arc<dyn Peers>) {
     let mut connections = JoinSet::new();
+    let shared = Arc::new(Shared {
+        store,
+        timing,
+        peers,
+        followers: Semaphore::new(FOLLOWERS_MAX),
+        looked_up: Semaphore::new(LOOKED_UP_MAX),
+        refused: Semaphore::new(REFUSED_MAX),
+        by_addr: Mutex::default(),
+    });
+    let mut told: Option<Instant> = None;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, remote)) if connections.len() < CONNECTIONS_MAX => {
-                    connections.spawn(follow(stream, remote, Arc::clone(&store), timing, Arc::clone(&peers)));
-                }
-                Ok((_, remote)) => tracing::warn!(%remote, "slave refused: {CONNECTIONS_MAX} are connected"),
+                Ok((stream, remote)) => match OfAddr::enter(&shared, remote.ip().to_canonical()) {
+                    Some(of_addr) => {
+                        connections.spawn(follow(stream, remote, of_addr));
+                    }
+                    None if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) => {
+                        tracing::warn!(%remote, "closed: {PER_ADDR_MAX} connections of this address are here");
+                        told = Some(Instant::now());
+                    }
+                    None => {}
+                },
                 Err(error) => {
                     tracing::warn!(%error, "slave not accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -101,34 +177,29 @@ async fn accept(listener: TcpListener, store: Arc<MessageStore>, timing: Timing,
     }
 }
 
-async fn follow(
-    stream: TcpStream,
-    remote: SocketAddr,
-    store: Arc<MessageStore>,
-    timing: Timing,
-    peers: Arc<dyn Peers>,
-) {
-    // Java connects without a word and waits: whose connection ends before that was no failure.
-    match serve(stream, remote, &store, timing, &*peers).await {
+async fn follow(stream: TcpStream, remote: SocketAddr, of_addr: OfAddr) {
+    // Java connects without a word and waits; only who speaks is worth a line.
+    match serve(stream, remote, &of_addr.shared).await {
         Ok(()) => {}
-        Err(error @ (Ended::Io(_) | Ended::Silent(_))) => {
+        Err(error @ (Ended::Io(_) | Ended::Silent(_) | Ended::Full)) => {
             tracing::warn!(%remote, %error, "slave disconnected")
         }
         Err(error) => tracing::error!(%remote, %error, "slave refused"),
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    remote: SocketAddr,
-    store: &MessageStore,
-    timing: Timing,
-    peers: &dyn Peers,
-) -> Result<(), Ended> {
-    if let Err(reason) = peers.may_follow(remote.ip().to_canonical()).await {
+async fn serve(stream: TcpStream, remote: SocketAddr, shared: &Shared) -> Result<(), Ended> {
+    let Shared { store, timing, peers, .. } = shared;
+    let (store, timing) = (&**store, *timing);
+    let Ok(looked_up) = shared.looked_up.try_acquire() else { return Ok(()) };
+    let looked = peers.may_follow(remote.ip().to_canonical()).await;
+    drop(looked_up);
+    if let Err(reason) = looked {
+        let Ok(_refused) = shared.refused.try_acquire() else { return Ok(()) };
         return if only_tried(&stream).await { Ok(()) } else { Err(Ended::NotAllowed(reason)) };
     }
     tracing::info!("HAService receive new connection, /{remote}");
+    let _follower = shared.followers.try_acquire().map_err(|_| Ended::Full)?;
     stream.set_nodelay(true)?;
     let (mut reader, writer) = stream.into_split();
     let wish = match Reports::default().next(&mut reader, timing.housekeeping).await {

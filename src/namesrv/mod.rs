@@ -75,6 +75,8 @@ pub enum StartError {
     Port(i32),
     #[error("adminAllowedAddrs: {0}")]
     AdminAllowedAddrs(String),
+    #[error("brokerAllowedAddrs: {0}")]
+    BrokerAllowedAddrs(String),
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -87,6 +89,8 @@ pub struct Namesrv {
     missing: Missing,
     kv: KvConfig,
     clock: Clock,
+    /// Who may register; empty for everybody.
+    broker_allowed: AllowedAddrs,
     configs: Mutex<Configs>,
 }
 
@@ -160,6 +164,8 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
     let port = u16::try_from(listen_port).map_err(|_| StartError::Port(listen_port))?;
     let allowed = &configs.namesrv.admin_allowed_addrs;
     let allowed = AllowedAddrs::parse(allowed).map_err(StartError::AdminAllowedAddrs)?;
+    let broker_allowed = &configs.namesrv.broker_allowed_addrs;
+    let broker_allowed = AllowedAddrs::parse(broker_allowed).map_err(StartError::BrokerAllowedAddrs)?;
     let tls = ServerTls::open(&configs.tls)?;
     let kv = KvConfig::open(PathBuf::from(&configs.namesrv.kv_config_path))?;
     let bind_failed = |error| BindError { what: "listenPort", port, key: "listenPort", error };
@@ -176,6 +182,7 @@ async fn start_at(configs: Configs, clock: Clock) -> Result<Running, StartError>
         missing: Missing::default(),
         kv,
         clock,
+        broker_allowed,
         configs: Mutex::new(configs),
     });
     let router = processor::router(Arc::clone(&namesrv), allowed, &budget);

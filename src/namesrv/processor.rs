@@ -27,7 +27,7 @@ use crate::protocol::response_code::ResponseCode;
 use crate::protocol::{faq, version};
 use crate::remoting::router::Pool;
 use crate::remoting::waiting::WaitBudget;
-use crate::remoting::{Fault, Request, Response, Router};
+use crate::remoting::{Command, Fault, Peer, Request, Response, Router};
 
 type State = Arc<Namesrv>;
 
@@ -44,7 +44,7 @@ pub(super) fn router(namesrv: State, allowed: AllowedAddrs, budget: &Arc<WaitBud
         .on_blocking(RequestCode::PutKvConfig, pool, put_kv_config).changing()
         .on(RequestCode::GetKvConfig, get_kv_config)
         .on_blocking(RequestCode::DeleteKvConfig, pool, delete_kv_config).changing()
-        .on(RequestCode::RegisterBroker, register_broker)
+        .on_alone(RequestCode::RegisterBroker, pool, register_broker)
         .on(RequestCode::UnregisterBroker, unregister_broker)
         .on(RequestCode::GetRouteintoByTopic, get_route_info)
         .on(RequestCode::GetBrokerClusterInfo, |namesrv: &State, _: Request<NoHeader>| json(&namesrv.routes.cluster_info()))
@@ -77,6 +77,20 @@ fn list(topics: TopicList) -> Response {
 
 fn failed(what: impl std::fmt::Display) -> Fault {
     Fault::new(ResponseCode::SystemError, what.to_string())
+}
+
+impl Namesrv {
+    /// Whether a broker may register, leave, or ask what is known of it from there.
+    fn check_broker(&self, peer: &Peer, command: &Command) -> Result<(), Fault> {
+        let (remote, request) = (peer.remote(), request_code::name_of(command.code));
+        if self.broker_allowed.is_empty() || self.broker_allowed.contains(remote.ip()) {
+            return Ok(());
+        }
+        tracing::warn!(%remote, request, "broker refused: brokerAllowedAddrs does not have this address");
+        let remark =
+            format!("{request} is not allowed from {}: brokerAllowedAddrs does not have it", remote.ip());
+        Err(Fault::new(ResponseCode::NoPermission, remark))
+    }
 }
 
 fn put_kv_config(namesrv: &State, request: Request<PutKVConfigRequestHeader>) -> Result<Response, Fault> {
@@ -122,6 +136,7 @@ fn register_broker(
     namesrv: &State,
     request: Request<RegisterBrokerRequestHeader>,
 ) -> Result<Response, Fault> {
+    namesrv.check_broker(&request.peer, &request.command)?;
     let header = &request.header;
     let body = &request.command.body;
     if header.body_crc32 != 0 && crc32fast::hash(body) & 0x7FFF_FFFF != header.body_crc32.cast_unsigned() {
@@ -136,6 +151,10 @@ fn register_broker(
     };
     let now_ms = namesrv.clock.now_ms();
     let master = namesrv.routes.register(&broker, &header.ha_server_addr, body, &request.peer, now_ms);
+    let master = master.map_err(|error| {
+        tracing::warn!(remote = %request.peer.remote(), ?broker, %error, "broker not registered");
+        failed(error)
+    })?;
     // The connection may have ended while its registration was on the way: nobody would take it off again.
     if !request.peer.is_open() {
         namesrv.routes.disconnected(&request.peer);
@@ -153,30 +172,33 @@ fn register_broker(
 /// What a broker registers, in whichever of the three forms it came.
 fn registration(request: &Request<RegisterBrokerRequestHeader>) -> Result<RegisterBrokerBody, Fault> {
     let body = &request.command.body;
-    let malformed = |error: &dyn std::fmt::Display| failed(format!("registration body: {error}"));
-    let decoded = if body.is_empty() {
-        RegisterBrokerBody {
+    let decoded = match body.is_empty() {
+        true => Ok(RegisterBrokerBody {
             filter_server_list: Vec::new(),
             topic_config_serialize_wrapper: TopicConfigSerializeWrapper {
                 data_version: DataVersion { counter: 0, timestamp: 0 },
                 ..Default::default()
             },
-        }
-    } else if request.header.compressed {
-        RegisterBrokerBody::decode_compressed(body).map_err(|error| malformed(&error))?
-    } else if request.command.version >= version::V3_0_11 {
-        compat::json::from_slice(body).map_err(|error| malformed(&error))?
-    } else {
-        let wrapper = compat::json::from_slice(body).map_err(|error| malformed(&error))?;
-        RegisterBrokerBody { topic_config_serialize_wrapper: wrapper, ..Default::default() }
+        }),
+        false if request.header.compressed => RegisterBrokerBody::decode_compressed(body),
+        false if request.command.version >= version::V3_0_11 => RegisterBrokerBody::decode_json(body),
+        false => RegisterBrokerBody::decode_topics(body),
     };
-    Ok(decoded)
+    decoded.map_err(|error| failed(format!("registration body: {error}")))
 }
 
-fn unregister_broker(namesrv: &State, request: Request<UnRegisterBrokerRequestHeader>) -> Response {
+fn unregister_broker(
+    namesrv: &State,
+    request: Request<UnRegisterBrokerRequestHeader>,
+) -> Result<Response, Fault> {
+    namesrv.check_broker(&request.peer, &request.command)?;
     let UnRegisterBrokerRequestHeader { cluster_name, broker_name, broker_addr, broker_id } = request.header;
-    namesrv.routes.unregister(&BrokerIdentity { cluster_name, broker_name, broker_addr, broker_id });
-    Response::ok()
+    let broker = BrokerIdentity { cluster_name, broker_name, broker_addr, broker_id };
+    namesrv.routes.unregister(&broker, &request.peer).map_err(|error| {
+        tracing::warn!(remote = %request.peer.remote(), ?broker, %error, "broker not taken off");
+        Fault::new(ResponseCode::NoPermission, error.to_string())
+    })?;
+    Ok(Response::ok())
 }
 
 /// Code 105.
@@ -247,6 +269,7 @@ fn query_data_version(
     namesrv: &State,
     request: Request<QueryDataVersionRequestHeader>,
 ) -> Result<Response, Fault> {
+    namesrv.check_broker(&request.peer, &request.command)?;
     let asked: DataVersion = match &request.command.body[..] {
         [] => DataVersion { counter: 0, timestamp: 0 },
         body => compat::json::from_slice(body).map_err(|error| failed(format!("data version: {error}")))?,

@@ -12,9 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
-use yaml_rust2::{Yaml, YamlLoader};
 
 use super::Command;
+use crate::config::yaml::Node;
 
 /// The field that says whose a request is.
 pub const ACCESS_KEY: &str = "AccessKey";
@@ -49,10 +49,18 @@ impl Account {
 
     /// None where nothing is named, as in the sample.
     fn parse(text: &str) -> Result<Option<Account>, String> {
-        let documents = YamlLoader::load_from_str(text).map_err(|error| error.to_string())?;
-        let Some(document) = documents.first() else { return Ok(None) };
-        let value = |key: &str| text_of(&document[key]).filter(|text| !text.trim().is_empty());
-        match (value("accessKey"), value("secretKey")) {
+        let has_text =
+            text.lines().any(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty());
+        let file = if has_text { Node::parse(text)? } else { return Ok(None) };
+        let Node::Table(entries) = file else {
+            return Err("is no table of accessKey and secretKey".to_owned());
+        };
+        let value = |name: &str| {
+            let found = entries.iter().find(|(key, _)| key == name);
+            let text = found.map(|(key, value)| value.same_in_java(key)).transpose()?;
+            Ok::<_, String>(text.filter(|text| !text.trim().is_empty()))
+        };
+        match (value("accessKey")?, value("secretKey")?) {
             (Some(access_key), Some(secret_key)) => Ok(Some(Account { access_key, secret_key })),
             (None, None) => Ok(None),
             _ => Err("accessKey and secretKey are needed, both".to_owned()),
@@ -85,17 +93,6 @@ pub fn mac(secret_key: &str, command: &Command) -> Hmac<Sha1> {
     mac
 }
 
-/// A value of these files: `12345678` is a text, too; no value is an empty one.
-pub fn text_of(yaml: &Yaml) -> Option<String> {
-    match yaml {
-        Yaml::String(text) | Yaml::Real(text) => Some(text.clone()),
-        Yaml::Integer(number) => Some(number.to_string()),
-        Yaml::Boolean(value) => Some(value.to_string()),
-        Yaml::Null => Some(String::new()),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +106,7 @@ mod tests {
             assert_eq!(found, expected.map(|it| it.map(owned)).map_err(str::to_owned), "{text}");
         };
         check("accessKey: rocketmq2\nsecretKey: 12345678\n", Ok(Some(("rocketmq2", "12345678"))));
+        check("accessKey: tools-key\nsecretKey: 0123456789\n", Ok(Some(("tools-key", "0123456789"))));
         check("", Ok(None));
         check("# accessKey: a\n", Ok(None));
         check("accessKey:\nsecretKey:\n", Ok(None));

@@ -13,7 +13,7 @@
 use bytes::{BufMut, BytesMut};
 use compat::language::LanguageCode;
 
-use super::codec::{DecodeError, Head};
+use super::codec::{DecodeError, FIELDS_MAX, Head};
 use super::command::Command;
 use crate::strmap::StrMap;
 
@@ -74,6 +74,9 @@ fn decode_ext(mut rest: &[u8]) -> Result<StrMap, DecodeError> {
         let name = take(&mut rest, name_length)?;
         let value_length = take_length(&mut rest)?;
         let value = take(&mut rest, value_length)?;
+        if map.len() >= FIELDS_MAX {
+            return Err(DecodeError::TooManyFields);
+        }
         map.push(&utf8(name), &utf8(value));
     }
     Ok(map)
@@ -101,4 +104,24 @@ pub(super) fn encode(head: &Head<'_>, out: &mut BytesMut) {
     }
     let length = (out.len() - length_at - 4) as u32;
     out[length_at..length_at + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remoting::SerializeType;
+
+    #[test]
+    fn fields_are_bounded() {
+        let decode = |fields: usize| {
+            let ext: StrMap = (0..fields).map(|_| ("n", "v")).collect();
+            let mut out = BytesMut::new();
+            let command = Command { ext: Some(ext), ..Command::default() };
+            crate::remoting::codec::encode_as(&command, SerializeType::RocketMq, &mut out);
+            // Behind the frame's length and the header's.
+            super::decode(&out[8..])
+        };
+        assert_eq!(decode(FIELDS_MAX).unwrap().ext.unwrap().len(), FIELDS_MAX);
+        assert!(matches!(decode(FIELDS_MAX + 1), Err(DecodeError::TooManyFields)));
+    }
 }

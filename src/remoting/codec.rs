@@ -17,12 +17,17 @@ use super::{binary_header, json_header};
 
 /// `com.rocketmq.remoting.frameMaxLength`: the largest frame, its length word included.
 pub const FRAME_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Extension fields of a header; stock clients send fewer than 40.
+pub(super) const FIELDS_MAX: usize = 4096;
 /// Length word, header form and header length.
 const PREFIX_BYTES: usize = 8;
 
 /// Why a peer's bytes are no frame. All of them end the connection, as in Java.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
+    /// More than `FIELDS_MAX`.
+    #[error("the header has more than {FIELDS_MAX} extension fields")]
+    TooManyFields,
     #[error("frame of {length} bytes is over the limit of {max} (com.rocketmq.remoting.frameMaxLength)")]
     TooLarge { length: u64, max: usize },
     #[error("frame length {0} leaves no room for a header length")]

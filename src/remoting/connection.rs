@@ -182,6 +182,7 @@ pub(super) async fn run<S: Service + ?Sized>(
         output: Output::default(),
         pending: FuturesUnordered::new(),
         in_turn: VecDeque::new(),
+        alone: None,
         last_activity: Instant::now(),
         idle,
         limits,
@@ -327,6 +328,8 @@ struct Connection<S: Service + ?Sized> {
     pending: FuturesUnordered<Owed>,
     /// Of these only the first may be ready.
     in_turn: VecDeque<Owed>,
+    /// Until it is there, nothing more is read and no frame of `input` is handled.
+    alone: Option<Owed>,
     last_activity: Instant,
     idle: Pin<Box<Sleep>>,
 }
@@ -334,6 +337,7 @@ struct Connection<S: Service + ?Sized> {
 enum Event {
     Outgoing(Option<Outgoing>),
     Reply(i32, Option<Response>),
+    ReplyAlone(i32, Option<Response>),
     Writable,
     Readable,
     Timer,
@@ -347,6 +351,10 @@ impl<S: Service + ?Sized> Connection<S> {
                 Event::Outgoing(Some(Outgoing::Send(command))) => self.send(&command),
                 Event::Outgoing(Some(Outgoing::Close) | None) => return Ok(()),
                 Event::Reply(opaque, response) => self.reply(opaque, response),
+                Event::ReplyAlone(opaque, response) => {
+                    self.reply(opaque, response);
+                    self.handle_frames()?;
+                }
                 Event::Writable => {}
                 Event::Readable => self.read()?,
                 Event::Timer => self.check_time()?,
@@ -377,10 +385,18 @@ impl<S: Service + ?Sized> Connection<S> {
             self.in_turn.pop_front();
             return Poll::Ready(Ok(Event::Reply(opaque, response)));
         }
+        if !choked
+            && let Some(alone) = &mut self.alone
+            && let Poll::Ready((opaque, response)) = alone.poll_unpin(cx)
+        {
+            self.alone = None;
+            return Poll::Ready(Ok(Event::ReplyAlone(opaque, response)));
+        }
         if unsent && let Poll::Ready(ready) = self.stream.poll_write_ready(cx) {
             return Poll::Ready(ready.map(|()| Event::Writable).map_err(Ended::Io));
         }
         if !choked
+            && self.alone.is_none()
             && self.pending.len() + self.in_turn.len() < self.limits.pending_max
             && let Poll::Ready(ready) = self.stream.poll_read_ready(cx)
         {
@@ -560,7 +576,9 @@ impl<S: Service + ?Sized> Connection<S> {
     }
 
     fn handle_frames(&mut self) -> Result<(), Ended> {
-        while let Some(whole) = self.frame_length()? {
+        while self.alone.is_none()
+            && let Some(whole) = self.frame_length()?
+        {
             if self.input.len() < whole {
                 break;
             }
@@ -596,6 +614,7 @@ impl<S: Service + ?Sized> Connection<S> {
             Answer::Now(response) if !one_way => self.reply(opaque, Some(response)),
             Answer::Later(reply) => self.pending.push(Owed::new(opaque, reply, one_way)),
             Answer::InTurn(reply) => self.in_turn.push_back(Owed::new(opaque, reply, one_way)),
+            Answer::Alone(reply) => self.alone = Some(Owed::new(opaque, reply, one_way)),
             Answer::Now(_) | Answer::Silent => {}
         }
     }

@@ -6,14 +6,20 @@ use bytes::{BufMut, BytesMut};
 use compat::json::{self, Value};
 use compat::language::LanguageCode;
 
-use super::codec::{DecodeError, Head};
+use super::codec::{DecodeError, FIELDS_MAX, Head};
 use super::command::Command;
 use crate::strmap::StrMap;
 
+/// Longest header for the lenient reader, which makes a value of everything before it looks at it.
+const LENIENT_BYTES_MAX: usize = 1024 * 1024;
+
 /// A command without body.
 pub(super) fn decode(header: &[u8]) -> Result<Command, DecodeError> {
-    match std::str::from_utf8(header).ok().and_then(|text| Scanner { text, at: 0 }.command()) {
+    let Ok(text) = std::str::from_utf8(header) else { return decode_lenient(header) };
+    let mut scanner = Scanner { text, at: 0, fields: 0 };
+    match scanner.command() {
         Some(command) => Ok(command),
+        None if scanner.fields > FIELDS_MAX => Err(DecodeError::TooManyFields),
         None => decode_lenient(header),
     }
 }
@@ -22,10 +28,12 @@ pub(super) fn decode(header: &[u8]) -> Result<Command, DecodeError> {
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// Extension fields so far.
+    fields: usize,
 }
 
 impl<'a> Scanner<'a> {
-    fn command(mut self) -> Option<Command> {
+    fn command(&mut self) -> Option<Command> {
         let mut command = Command::default();
         self.expect(b'{')?;
         if !self.next_is(b'}') {
@@ -74,6 +82,10 @@ impl<'a> Scanner<'a> {
             return Some(map);
         }
         loop {
+            self.fields += 1;
+            if self.fields > FIELDS_MAX {
+                return None;
+            }
             let start = map.arena().len();
             self.string(map.arena())?;
             self.expect(b':')?;
@@ -187,6 +199,9 @@ impl<'a> Scanner<'a> {
 
 fn decode_lenient(header: &[u8]) -> Result<Command, DecodeError> {
     let damaged = |what: String| DecodeError::Header(what);
+    if header.len() > LENIENT_BYTES_MAX {
+        return Err(damaged(format!("{} bytes that are no plain JSON", header.len())));
+    }
     let value = json::parse(header).map_err(|error| damaged(error.to_string()))?;
     let Value::Object(fields) = value else { return Err(damaged("not a JSON object".to_owned())) };
     let mut command = Command::default();
@@ -227,6 +242,7 @@ fn decode_lenient(header: &[u8]) -> Result<Command, DecodeError> {
 fn ext_of_value(value: &Value) -> Result<Option<StrMap>, DecodeError> {
     match value {
         Value::Null => Ok(None),
+        Value::Object(fields) if fields.len() > FIELDS_MAX => Err(DecodeError::TooManyFields),
         Value::Object(fields) => {
             let mut map = StrMap::new();
             for (name, value) in fields {
@@ -321,7 +337,7 @@ mod tests {
             "{}",
         ];
         for text in texts {
-            let strict = Scanner { text, at: 0 }.command().expect(text);
+            let strict = Scanner { text, at: 0, fields: 0 }.command().expect(text);
             assert_eq!(strict, decode_lenient(text.as_bytes()).unwrap(), "{text}");
         }
     }
@@ -347,5 +363,20 @@ mod tests {
         }
         assert!(decode(b"{\"code\":\"x\"}").is_err());
         assert!(decode(&[b'['; 100_000]).is_err());
+    }
+
+    #[test]
+    fn fields_are_bounded() {
+        let header = |quote: &str, fields: usize| {
+            let fields: Vec<String> = (0..fields).map(|number| format!("{quote}{number}{quote}:1")).collect();
+            format!("{{\"code\":1,\"extFields\":{{{}}}}}", fields.join(","))
+        };
+        for quote in ["\"", "'"] {
+            assert!(decode(header(quote, FIELDS_MAX).as_bytes()).is_ok());
+            let error = decode(header(quote, FIELDS_MAX + 1).as_bytes()).unwrap_err();
+            assert!(matches!(error, DecodeError::TooManyFields), "{error}");
+        }
+        let error = decode(header("'", 200_000).as_bytes()).unwrap_err();
+        assert!(matches!(error, DecodeError::Header(_)), "{error}");
     }
 }

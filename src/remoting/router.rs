@@ -34,6 +34,9 @@ pub enum Answer {
     /// The same, where the reply cannot be due before those of earlier requests of its kind on the connection are: only the
     /// first of them is looked at, which spares the others their timers and wake-ups.
     InTurn(LaterResponse),
+    /// The same, and nothing more of the connection is handled until it is there: what comes behind it on a connection finds
+    /// its work done.
+    Alone(LaterResponse),
     /// No reply at all, as Java in a few places.
     Silent,
 }
@@ -377,10 +380,25 @@ impl<S: Send + Sync + 'static> Router<S> {
         H: DeserializeOwned + Send + 'static,
     {
         let pool = Arc::clone(pool);
+        self.on_command(code, move |state, peer, command| on_pool(&pool, state, peer, command, handler))
+    }
+
+    /// The same, where what comes behind it on its connection must find its work done.
+    pub fn on_alone<H>(
+        self,
+        code: impl Into<i32>,
+        pool: &Arc<Pool>,
+        handler: fn(&Arc<S>, Request<H>) -> Result<Response, Fault>,
+    ) -> Router<S>
+    where
+        H: DeserializeOwned + Send + 'static,
+    {
+        let pool = Arc::clone(pool);
         self.on_command(code, move |state, peer, command| {
-            let (state, bytes) = (Arc::clone(state), command.kept_bytes());
-            let request = request(peer, command.kept());
-            request.and_then(|request| pool.run(bytes, move || handler(&state, request))).into()
+            match on_pool(&pool, state, peer, command, handler) {
+                Answer::Later(reply) => Answer::Alone(reply),
+                other => other,
+            }
         })
     }
 
@@ -452,6 +470,23 @@ impl<S: Send + Sync + 'static> Router<S> {
     }
 }
 
+/// Hands a request to a pool, with what of it is kept until then.
+fn on_pool<S, H>(
+    pool: &Arc<Pool>,
+    state: &Arc<S>,
+    peer: &Arc<Peer>,
+    command: Command,
+    handler: fn(&Arc<S>, Request<H>) -> Result<Response, Fault>,
+) -> Answer
+where
+    S: Send + Sync + 'static,
+    H: DeserializeOwned + Send + 'static,
+{
+    let (state, bytes) = (Arc::clone(state), command.kept_bytes());
+    let request = request(peer, command.kept());
+    request.and_then(|request| pool.run(bytes, move || handler(&state, request))).into()
+}
+
 fn request<H: DeserializeOwned>(peer: &Arc<Peer>, command: Command) -> Result<Request<H>, Fault> {
     let header = command.header()?;
     Ok(Request { header, command, peer: Arc::clone(peer) })
@@ -464,13 +499,14 @@ impl<S: Send + Sync + 'static> Service for Router<S> {
             tracing::warn!(remote = %peer.remote(), code, "unknown request code refused");
             return not_supported(code, (self.hint)(code)).into();
         };
-        if *is_changing && let Err(fault) = self.changes.check(peer, &command) {
-            return Answer::Now(fault.into());
-        }
         let handle = || {
             if let Some(guard) = &self.guard
                 && let Err(fault) = guard(peer, &command, *is_changing)
             {
+                return Answer::Now(fault.into());
+            }
+            // Behind the guard: what is logged as administration is what is done.
+            if *is_changing && let Err(fault) = self.changes.check(peer, &command) {
                 return Answer::Now(fault.into());
             }
             peer.let_in();

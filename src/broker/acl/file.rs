@@ -5,15 +5,25 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use yaml_rust2::{Yaml, YamlLoader};
-
 use super::{Account, Accounts, Addresses, Permission};
-use crate::remoting::account::text_of;
+use crate::config::yaml::Node;
 
 /// More accounts than anybody has fit into this.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 /// Java: keys of at most six characters are none.
 const KEY_MIN_CHARS: usize = 7;
+/// `dataVersion` is what tools of 4.9 on write into the file.
+const KEYS: [&str; 3] = ["globalWhiteRemoteAddresses", "accounts", "dataVersion"];
+const ACCOUNT_KEYS: [&str; 8] = [
+    "accessKey",
+    "secretKey",
+    "whiteRemoteAddress",
+    "admin",
+    "defaultTopicPerm",
+    "defaultGroupPerm",
+    "topicPerms",
+    "groupPerms",
+];
 
 /// Why there are no accounts.
 #[derive(Debug, thiserror::Error)]
@@ -38,18 +48,17 @@ fn read(file: &Path) -> Result<Accounts, String> {
 
 /// What a text says.
 pub fn parse(text: &str) -> Result<Accounts, String> {
-    let documents = YamlLoader::load_from_str(text).map_err(|error| error.to_string())?;
-    let [document] = &documents[..] else { return Err("is empty".to_owned()) };
     let mut accounts = Accounts::default();
-    for (key, value) in document.as_hash().ok_or("has no keys")? {
+    for (key, value) in table(&Node::parse(text)?)? {
         match key.as_str() {
-            Some("globalWhiteRemoteAddresses") => {
-                for address in list(value, "globalWhiteRemoteAddresses")? {
+            "globalWhiteRemoteAddresses" => {
+                for address in list(value, key)? {
                     accounts.white_addresses.add(&address)?;
                 }
             }
-            Some("accounts") => {
-                for (index, one) in value.as_vec().ok_or("accounts is no list")?.iter().enumerate() {
+            "accounts" => {
+                let Node::List(items) = value else { return Err("accounts is no list".to_owned()) };
+                for (index, one) in items.iter().enumerate() {
                     let account = account(one).map_err(|why| format!("account {}: {why}", index + 1))?;
                     let key = account.access_key.clone();
                     if accounts.by_key.insert(key.clone(), account).is_some() {
@@ -57,13 +66,18 @@ pub fn parse(text: &str) -> Result<Accounts, String> {
                     }
                 }
             }
-            _ => tracing::warn!(?key, "unknown key of plain_acl.yml"),
+            "dataVersion" => {}
+            _ => return Err(unknown(key, &KEYS)),
         }
     }
     Ok(accounts)
 }
 
-fn account(yaml: &Yaml) -> Result<Account, String> {
+fn unknown(key: &str, known: &[&str]) -> String {
+    format!("{key} is no key: {} are", known.join(", "))
+}
+
+fn account(node: &Node) -> Result<Account, String> {
     let mut account = Account {
         access_key: String::new(),
         secret_key: String::new(),
@@ -74,18 +88,17 @@ fn account(yaml: &Yaml) -> Result<Account, String> {
         topics: HashMap::new(),
         groups: HashMap::new(),
     };
-    for (key, value) in yaml.as_hash().ok_or("has no keys")? {
-        let key = key.as_str().unwrap_or_default();
-        match key {
-            "accessKey" => account.access_key = text(value, key)?,
-            "secretKey" => account.secret_key = text(value, key)?,
-            "whiteRemoteAddress" => account.white_addresses.add(&text(value, key)?)?,
-            "admin" => account.is_admin = text(value, key)?.trim().eq_ignore_ascii_case("true"),
-            "defaultTopicPerm" => account.default_topic = permission(&text(value, key)?)?,
-            "defaultGroupPerm" => account.default_group = permission(&text(value, key)?)?,
+    for (key, value) in table(node)? {
+        match key.as_str() {
+            "accessKey" => account.access_key = value.same_in_java(key)?,
+            "secretKey" => account.secret_key = value.same_in_java(key)?,
+            "whiteRemoteAddress" => account.white_addresses.add(&value.text(key)?)?,
+            "admin" => account.is_admin = boolean(value, key)?,
+            "defaultTopicPerm" => account.default_topic = permission(&value.text(key)?)?,
+            "defaultGroupPerm" => account.default_group = permission(&value.text(key)?)?,
             "topicPerms" => account.topics = permissions(value, key)?,
             "groupPerms" => account.groups = permissions(value, key)?,
-            _ => tracing::warn!(key, "unknown key of an account in plain_acl.yml"),
+            _ => return Err(unknown(key, &ACCOUNT_KEYS)),
         }
     }
     let is_short = |key: &str| key.chars().count() < KEY_MIN_CHARS;
@@ -97,25 +110,38 @@ fn account(yaml: &Yaml) -> Result<Account, String> {
     Ok(account)
 }
 
-fn text(yaml: &Yaml, key: &str) -> Result<String, String> {
-    text_of(yaml).ok_or_else(|| format!("{key} is no text"))
+fn table(node: &Node) -> Result<&[(String, Node)], String> {
+    match node {
+        Node::Table(entries) => Ok(entries),
+        _ => Err("has no keys".to_owned()),
+    }
 }
 
-fn list(yaml: &Yaml, key: &str) -> Result<Vec<String>, String> {
-    match yaml {
-        Yaml::Array(items) => items.iter().map(|item| text(item, key)).collect(),
-        Yaml::Null => Ok(Vec::new()),
+/// As YAML 1.1 has them.
+fn boolean(node: &Node, key: &str) -> Result<bool, String> {
+    let text = node.text(key)?.trim().to_ascii_lowercase();
+    match text.as_str() {
+        "true" | "yes" | "on" => Ok(true),
+        "false" | "no" | "off" | "" => Ok(false),
+        _ => Err(format!("{key} is neither true nor false, but {text}")),
+    }
+}
+
+fn list(node: &Node, key: &str) -> Result<Vec<String>, String> {
+    match node {
+        node if node.is_null() => Ok(Vec::new()),
+        Node::List(items) => items.iter().map(|item| item.text(key)).collect(),
         _ => Err(format!("{key} is no list")),
     }
 }
 
-fn permissions(yaml: &Yaml, key: &str) -> Result<HashMap<String, Permission>, String> {
+fn permissions(node: &Node, key: &str) -> Result<HashMap<String, Permission>, String> {
     let pair = |item: String| {
         let (name, value) =
             item.split_once('=').ok_or_else(|| format!("{key}: {item} is not NAME=PERMISSION"))?;
         Ok((name.trim().to_owned(), permission(value)?))
     };
-    list(yaml, key)?.into_iter().map(pair).collect()
+    list(node, key)?.into_iter().map(pair).collect()
 }
 
 fn permission(text: &str) -> Result<Permission, String> {

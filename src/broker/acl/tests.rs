@@ -161,8 +161,80 @@ fn a_file_that_makes_no_sense_is_none() {
         "a is not NAME=PERMISSION",
     );
     check("globalWhiteRemoteAddresses: [x]", "x is no address");
+    check("account:\n- accessKey: RocketMQ", "account is no key: globalWhiteRemoteAddresses, accounts, ");
+    check(
+        "accounts:\n- accessKey: RocketMQ\n  secretKey: 12345678\n  topicPerm: [a=PUB]",
+        "account 1: topicPerm is no key: accessKey, ",
+    );
+    check("accounts: []\naccounts: []", "line 2: accounts is there twice");
+    check(
+        "accounts:\n- accessKey: RocketMQ\n  secretKey: 12345678\n  admin: maybe",
+        "neither true nor false",
+    );
+    check("{}\n---\n{}", "several documents");
     let one = "- accessKey: RocketMQ\n  secretKey: 12345678\n";
     check(&format!("accounts:\n{one}{one}"), "there twice");
+}
+
+/// As snakeyaml and fastjson read them in 4.4.
+#[test]
+fn secrets_are_as_written_or_refused() {
+    let parse = |secret: &str| {
+        let text =
+            format!("accounts:\n- accessKey: RocketMQ\n  secretKey: {secret}\n  admin: yes\ndataVersion: []");
+        let mut accounts = file::parse(&text)?;
+        let account = accounts.by_key.remove("RocketMQ").unwrap();
+        assert!(account.is_admin);
+        Ok::<String, String>(account.secret_key)
+    };
+    for (written, expected) in [
+        ("12345678", "12345678"),
+        ("0123456789", "0123456789"),
+        ("'01234567'", "01234567"),
+        ("\"1e10000\"", "1e10000"),
+        ("!!str 01234567", "01234567"),
+        ("12345678901234567890123", "12345678901234567890123"),
+        ("a-long-secret", "a-long-secret"),
+        ("0of-the-operator", "0of-the-operator"),
+    ] {
+        assert_eq!(parse(written), Ok(expected.to_owned()), "{written}");
+    }
+    for written in [
+        "01234567",
+        "1_000_000",
+        "0x1234567",
+        "+1234567",
+        "-1234567",
+        "12345.67",
+        "1234e10",
+        "2026-11-30",
+        "12:30:4567",
+    ] {
+        let error = parse(written).unwrap_err();
+        assert!(error.contains("put it into quotes") && !error.contains(written), "{written}: {error}");
+    }
+}
+
+#[test]
+fn locks_and_the_brokers_own_queues_are_looked_at() {
+    let check =
+        |code: RequestCode, fields: &[(&str, &str)], body: &'static [u8], expected: Result<(), &str>| {
+            let command = signed(request(code, fields, body), "RocketMQ", "12345678");
+            assert_eq!(outcome(ELSEWHERE, &command, false), expected.map_err(str::to_owned), "{code:?}");
+        };
+    for code in [RequestCode::LockBatchMq, RequestCode::UnlockBatchMq] {
+        check(code, &[], br#"{"consumerGroup":"groupC","clientId":"c","mqSet":[]}"#, Ok(()));
+        let refused = Err("No default permission for group:groupA");
+        check(code, &[], br#"{"consumerGroup":"groupA","clientId":"c","mqSet":[]}"#, refused);
+        let command = signed(request(code, &[], b"{"), "RocketMQ", "12345678");
+        assert!(outcome(ELSEWHERE, &command, false).is_err());
+    }
+    for topic in ["SCHEDULE_TOPIC_XXXX", "RMQ_SYS_TRANS_HALF_TOPIC", "RMQ_SYS_TRANS_OP_HALF_TOPIC"] {
+        let refused = format!("{topic} is the broker's own: no client sends to it");
+        check(RequestCode::SendMessage, &[("topic", topic)], b"", Err(&refused));
+        check(RequestCode::SendMessageV2, &[("b", topic)], b"", Err(&refused));
+        check(RequestCode::SendBatchMessage, &[("b", topic)], b"", Err(&refused));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::broker::Broker;
+use crate::broker::acl::Use;
 use crate::broker::transaction::{self, Decision, EndError, Named, Question, Rules};
 use crate::config::store::BrokerRole;
 use crate::protocol::header::transaction::{CheckTransactionStateRequestHeader, EndTransactionRequestHeader};
@@ -22,7 +23,7 @@ pub fn end_transaction(
     broker: &Arc<Broker>,
     request: Request<EndTransactionRequestHeader>,
 ) -> Result<Response, Fault> {
-    let (header, remote) = (request.header, request.peer.remote());
+    let (header, remote) = (&request.header, request.peer.remote());
     if broker.store_config.broker_role == BrokerRole::Slave {
         return Err(Fault::new(ResponseCode::SlaveNotAvailable, "a slave ends no transactions"));
     }
@@ -44,6 +45,9 @@ pub fn end_transaction(
         queue_offset: header.tran_state_table_offset,
         commit_log_offset: header.commit_log_offset,
     };
+    if let Some(record) = broker.acl.as_ref().and_then(|_| broker.store.message_at(named.commit_log_offset)) {
+        super::check_record(broker, &request, &record, Use::Publish)?;
+    }
     let ended = broker.transactions.end(&broker.store, &broker.offsets, broker.store_host, named, decision);
     ended.map_err(|error| {
         tracing::warn!(%remote, %error, ?named, ?decision, "transaction not ended");

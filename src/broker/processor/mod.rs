@@ -17,11 +17,12 @@ use serde::de::DeserializeOwned;
 
 use self::admin::{config, consumer, group, ha, lock, offset, progress, queue, stats, topic};
 use super::Broker;
+use super::acl::Use;
 use crate::protocol::request_code::{self, RequestCode};
 use crate::protocol::response_code::ResponseCode;
 use crate::remoting::router::Pool;
 use crate::remoting::waiting::WaitBudget;
-use crate::remoting::{Command, Fault, Response, Router};
+use crate::remoting::{Command, Fault, Request, Response, Router};
 
 /// The groups of codes that may block (behaviour.md 2.9).
 #[derive(Debug)]
@@ -149,6 +150,12 @@ pub fn router(broker: Arc<Broker>) -> Router<Broker> {
 fn before_write(broker: &Arc<Broker>) {
     broker.store.wake_replicas();
     broker.offsets.write_journal();
+}
+
+/// Whether the account of a request may do this with a stored message.
+fn check_record<H>(broker: &Broker, request: &Request<H>, record: &[u8], of: Use) -> Result<(), Fault> {
+    let Some(acl) = &broker.acl else { return Ok(()) };
+    acl.check_record(request.peer.remote().ip(), &request.command, record, of)
 }
 
 /// A request's JSON body.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::broker::Broker;
+use crate::broker::acl::Use;
 use crate::protocol::header::query::{
     QueryMessageRequestHeader, QueryMessageResponseHeader, ViewMessageRequestHeader,
 };
@@ -57,6 +58,7 @@ pub fn view_message_by_id(
         let remark = format!("can not find message by the offset, {offset}");
         Fault::new(ResponseCode::SystemError, remark)
     })?;
+    super::check_record(broker, &request, &record, Use::Subscribe)?;
     // Copied here, where a cold page holds up nobody else.
     Ok(Response::with_body(Bytes::copy_from_slice(&record)))
 }

@@ -141,7 +141,7 @@ async fn stored_response(broker: &Arc<Broker>, stored: Stored) -> Result<Respons
     };
     let answer = match send::reply(broker, stored) {
         Answer::Now(response) => Some(response),
-        Answer::Later(response) | Answer::InTurn(response) => response.await,
+        Answer::Later(response) | Answer::InTurn(response) | Answer::Alone(response) => response.await,
         Answer::Silent => None,
     };
     Ok(answer

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::broker::acl::Use;
 use crate::broker::transaction::Transactions;
 use crate::broker::{Broker, ipv4};
 use crate::protocol::body::topic::{TopicConfig, TopicFilterType};
@@ -393,8 +394,12 @@ pub fn consumer_send_msg_back(
     if group.retry_queue_nums <= 0 {
         return Ok(Response::ok().into());
     }
-    let retry_topic = retry_topic(broker, header, group.retry_queue_nums)?;
     let record = broker.store.message_at(header.offset);
+    if let Some(record) = &record {
+        // Who sends a message back has been given it.
+        super::check_record(broker, &request, record, Use::Subscribe)?;
+    }
+    let retry_topic = retry_topic(broker, header, group.retry_queue_nums)?;
     let old =
         record.as_deref().and_then(|mut record| MessageRef::take(&mut record).ok()).ok_or_else(|| {
             Fault::new(ResponseCode::SystemError, format!("look message by offset failed, {}", header.offset))

@@ -1,6 +1,6 @@
 //! What a broker registers with (code 103).
 
-use std::io::{Read, Write};
+use std::io::{self, BufReader, Read, Take, Write};
 
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::body::topic::{TopicConfig, TopicConfigSerializeWrapper};
 
-/// Longest compressed registration once inflated: some million topics.
+/// Topics of one registration. No broker of 4.3.0 has as many: each queue of theirs is a folder with a file.
+pub const TOPICS_MAX: usize = 100_000;
+/// Longest compressed registration once inflated.
 pub const MAX_INFLATED_BYTES: usize = 64 * 1024 * 1024;
+/// Longest piece of a compressed registration: a topic, or the list of filter servers.
+const PIECE_BYTES_MAX: usize = 256 * 1024;
 
 /// Java: `RegisterBrokerBody`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +36,15 @@ pub enum RegisterBodyError {
     /// More than [`MAX_INFLATED_BYTES`].
     #[error("the body has more than {MAX_INFLATED_BYTES} bytes once inflated")]
     TooLong,
+    /// More than [`TOPICS_MAX`].
+    #[error("the body has {0} topics or more, {TOPICS_MAX} are allowed")]
+    TooManyTopics(usize),
     /// A length reaches past the end or is negative.
     #[error("End of compressed data has reached")]
     Truncated,
+    /// A length is more than any topic's.
+    #[error("the body has a piece of {0} bytes, {PIECE_BYTES_MAX} are allowed")]
+    LongPiece(usize),
     /// A piece of JSON is none.
     #[error("the {0} is no JSON: {1}")]
     Json(&'static str, String),
@@ -59,26 +69,81 @@ impl RegisterBrokerBody {
         out.write_all(&plain).and_then(|()| out.finish()).expect("a vector takes every write")
     }
 
-    /// What [`RegisterBrokerBody::encode_compressed`] or a Java broker wrote. Java: `decode(data, true)`.
+    /// What [`RegisterBrokerBody::encode_compressed`] or a Java broker wrote. Java: `decode(data, true)`. Nothing is inflated
+    /// that is not looked at, and the look ends at the first piece that is wrong.
     pub fn decode_compressed(data: &[u8]) -> Result<RegisterBrokerBody, RegisterBodyError> {
-        let mut plain = Vec::new();
-        let bound = MAX_INFLATED_BYTES as u64 + 1;
-        ZlibDecoder::new(data).take(bound).read_to_end(&mut plain)?;
-        if plain.len() > MAX_INFLATED_BYTES {
-            return Err(RegisterBodyError::TooLong);
-        }
-        let mut rest = plain.as_slice();
+        let plain = ZlibDecoder::new(data).take(MAX_INFLATED_BYTES as u64);
+        let mut pieces = Pieces { plain: BufReader::new(plain), piece: Vec::new() };
         let mut body = RegisterBrokerBody::default();
         let wrapper = &mut body.topic_config_serialize_wrapper;
-        wrapper.data_version = of_json("data version", take_piece(&mut rest)?)?;
-        for _ in 0..take_length(&mut rest)? {
-            let text = String::from_utf8_lossy(take_piece(&mut rest)?);
+        wrapper.data_version = of_json("data version", pieces.next()?)?;
+        let topics = pieces.length()?;
+        if topics > TOPICS_MAX {
+            return Err(RegisterBodyError::TooManyTopics(topics));
+        }
+        for _ in 0..topics {
+            let text = String::from_utf8_lossy(pieces.next()?);
             let config = TopicConfig::decode(&text);
             let config = config.ok_or_else(|| RegisterBodyError::Topic(text.into_owned()))?;
             wrapper.topic_config_table.insert(config.topic_name.clone(), config);
         }
-        body.filter_server_list = of_json("list of filter servers", take_piece(&mut rest)?)?;
+        body.filter_server_list = of_json("list of filter servers", pieces.next()?)?;
         Ok(body)
+    }
+
+    /// What a broker of 3.0.11 on sends without compression. Topics are counted before any of them is read.
+    pub fn decode_json(data: &[u8]) -> Result<RegisterBrokerBody, RegisterBodyError> {
+        check_topics(data)?;
+        of_json("body", data)
+    }
+
+    /// What older brokers send: the topics only.
+    pub fn decode_topics(data: &[u8]) -> Result<RegisterBrokerBody, RegisterBodyError> {
+        check_topics(data)?;
+        let topic_config_serialize_wrapper = of_json("body", data)?;
+        Ok(RegisterBrokerBody { topic_config_serialize_wrapper, ..RegisterBrokerBody::default() })
+    }
+}
+
+/// Each topic is an object, and no name that can be used has a brace.
+fn check_topics(json: &[u8]) -> Result<(), RegisterBodyError> {
+    /// The body, the wrapper, its version and its table.
+    const OTHERS: usize = 4;
+    let topics = json.iter().filter(|byte| **byte == b'{').count().saturating_sub(OTHERS);
+    if topics > TOPICS_MAX { Err(RegisterBodyError::TooManyTopics(topics)) } else { Ok(()) }
+}
+
+/// The pieces of a compressed registration, as they are inflated.
+struct Pieces<R> {
+    plain: BufReader<Take<R>>,
+    piece: Vec<u8>,
+}
+
+impl<R: Read> Pieces<R> {
+    fn fill(&mut self, into: &mut [u8]) -> Result<(), RegisterBodyError> {
+        self.plain.read_exact(into).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof if self.plain.get_ref().limit() == 0 => RegisterBodyError::TooLong,
+            io::ErrorKind::UnexpectedEof => RegisterBodyError::Truncated,
+            _ => RegisterBodyError::Inflate(error),
+        })
+    }
+
+    fn length(&mut self) -> Result<usize, RegisterBodyError> {
+        let mut length = [0; 4];
+        self.fill(&mut length)?;
+        usize::try_from(i32::from_be_bytes(length)).map_err(|_| RegisterBodyError::Truncated)
+    }
+
+    fn next(&mut self) -> Result<&[u8], RegisterBodyError> {
+        let length = self.length()?;
+        if length > PIECE_BYTES_MAX {
+            return Err(RegisterBodyError::LongPiece(length));
+        }
+        let mut piece = std::mem::take(&mut self.piece);
+        piece.resize(length, 0);
+        self.fill(&mut piece)?;
+        self.piece = piece;
+        Ok(&self.piece)
     }
 }
 
@@ -90,19 +155,6 @@ fn put_length(out: &mut Vec<u8>, length: usize) {
 fn put_piece(out: &mut Vec<u8>, piece: &[u8]) {
     put_length(out, piece.len());
     out.extend_from_slice(piece);
-}
-
-fn take_length(rest: &mut &[u8]) -> Result<usize, RegisterBodyError> {
-    let (length, tail) = rest.split_first_chunk::<4>().ok_or(RegisterBodyError::Truncated)?;
-    *rest = tail;
-    usize::try_from(i32::from_be_bytes(*length)).map_err(|_| RegisterBodyError::Truncated)
-}
-
-fn take_piece<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], RegisterBodyError> {
-    let length = take_length(rest)?;
-    let (piece, tail) = rest.split_at_checked(length).ok_or(RegisterBodyError::Truncated)?;
-    *rest = tail;
-    Ok(piece)
 }
 
 fn to_json(value: &impl Serialize) -> Vec<u8> {
@@ -177,9 +229,40 @@ mod tests {
         assert!(RegisterBrokerBody::decode_compressed(&deflate(&negative)).is_err());
     }
 
+    /// A registration of `count` topics, of which as many are there as `texts` has.
+    fn of_topics<'a>(count: usize, texts: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+        let mut plain = Vec::new();
+        put_piece(&mut plain, b"{}");
+        put_length(&mut plain, count);
+        texts.for_each(|text| put_piece(&mut plain, text));
+        put_piece(&mut plain, b"[]");
+        deflate(&plain)
+    }
+
     #[test]
-    fn a_bomb_is_refused() {
-        let bomb = deflate(&vec![0; MAX_INFLATED_BYTES + 1]);
-        assert!(matches!(RegisterBrokerBody::decode_compressed(&bomb), Err(RegisterBodyError::TooLong)));
+    fn bombs_are_refused() {
+        let topic: &[u8] = b"T 1 1 6 SINGLE_TAG";
+        let usual = of_topics(TOPICS_MAX, std::iter::repeat_n(topic, TOPICS_MAX));
+        assert!(RegisterBrokerBody::decode_compressed(&usual).is_ok());
+        let check = |data: &[u8], expected: &str| {
+            let error = RegisterBrokerBody::decode_compressed(data).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        check(&of_topics(TOPICS_MAX + 1, std::iter::empty()), "has 100001 topics or more");
+        // Nothing behind the count is looked at.
+        check(&of_topics(5_000_000, std::iter::repeat_n(topic, TOPICS_MAX)), "has 5000000 topics or more");
+        let long = [topic, &[b' '; 200_000]].concat();
+        check(&of_topics(1000, std::iter::repeat_n(&*long, 1000)), "67108864 bytes once inflated");
+        check(&of_topics(1, [&*vec![b'a'; PIECE_BYTES_MAX + 1]].into_iter()), "a piece of 262145 bytes");
+        let json = |topics: usize| {
+            let topics: Vec<String> = (0..topics).map(|it| format!("\"{it}\":{{}}")).collect();
+            let table = topics.join(",");
+            format!(
+                "{{\"topicConfigSerializeWrapper\":{{\"topicConfigTable\":{{{table}}},\"dataVersion\":{{}}}}}}"
+            )
+        };
+        assert!(RegisterBrokerBody::decode_json(json(TOPICS_MAX).as_bytes()).is_ok());
+        let error = RegisterBrokerBody::decode_json(json(TOPICS_MAX + 1).as_bytes()).unwrap_err();
+        assert!(matches!(error, RegisterBodyError::TooManyTopics(_)), "{error}");
     }
 }
