@@ -241,6 +241,8 @@ fn fill(more: &[&str]) {
     assert!(remark.starts_with("service not available now, maybe disk full, CL:  "), "{remark}");
     // What the store left over goes, too: now nothing can be written, tables neither.
     disk.run(&format!("cat /dev/zero >{path}/rest 2>/dev/null; echo done"));
+    let (next, remark) = load(port, next, WINDOW, usize::MAX, &mut acks);
+    assert!(remark.contains("\n("), "a refusal tells its reason: {remark}");
     let (code, remark) = make_topic(port, "while");
     assert!(code == 1 && remark.contains("No space left"), "{code} {remark}");
     commit_offset(port, 7);

@@ -174,17 +174,23 @@ fn what_is_wrong_with_arguments_is_said() {
     check(FAILED, &["standalone", "start"], stray);
     let number = "is not a whole number of 64 bits";
     check(FAILED, &["standalone", "brokerId=x"], &format!("command line: brokerId=x: {number}"));
-    // Java's words and Java's code.
-    let illegal = |addrs: &str| {
+    // Java's words and Java's code; and what is wrong.
+    let illegal = |addrs: &str, reason: &str| {
         format!(
             "The Name Server Address[{addrs}] illegal, please set it as follows, \
-             \"127.0.0.1:9876;192.168.0.1:9876\""
+             \"127.0.0.1:9876;192.168.0.1:9876\": {reason}"
         )
     };
-    for addrs in ["localhost", "10.0.0.1:9876;10.0.0.2", "10.0.0.1:x", ":9876"] {
-        check(Some(253), &["broker", "-n", addrs], &illegal(addrs));
+    for (addrs, reason) in [
+        ("localhost", "localhost has no port"),
+        ("10.0.0.1:9876;10.0.0.2", "10.0.0.2 has no port"),
+        ("10.0.0.1:x", "10.0.0.1:x has no port from 1 to 65535"),
+        (":9876", ":9876 has no host"),
+    ] {
+        check(Some(253), &["broker", "-n", addrs], &illegal(addrs, reason));
     }
-    check(Some(253), &["broker", "namesrvAddr=h:99999"], &illegal("h:99999"));
+    let reason = "h:99999 has no port from 1 to 65535";
+    check(Some(253), &["broker", "namesrvAddr=h:99999"], &illegal("h:99999", reason));
     check(Some(253), &["broker", "brokerRole=SLAVE"], "Slave's brokerId must be > 0");
 }
 

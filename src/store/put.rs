@@ -282,6 +282,7 @@ impl MessageStore {
         });
         match appended {
             Ok(Appended { commit_log_offset, store_timestamp_ms }) => {
+                self.no_room.end();
                 self.written.add(ends.len(), records.len());
                 let end = commit_log_offset + records.len() as i64;
                 let (status, replicated) = self.replicated(message, end);

@@ -182,7 +182,9 @@ impl MessageStore {
                 ReceiveError::Disk(error)
             }
             AppendError::TooLarge => ReceiveError::Stopped,
-        })
+        })?;
+        self.no_room.end();
+        Ok(())
     }
 
     /// Bytes of the log from an offset on, at most so many, in one file; `None` where the log ends or the offset is not in

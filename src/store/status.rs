@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 
 use super::{Error, MessageStore};
@@ -52,9 +52,11 @@ impl Damage {
     }
 }
 
-/// Messages that the log had no room for. Senders try again and again: one line in a while stands for all.
+/// Messages that the log had no room for. Senders try again and again: one line in a while stands for all. It keeps nobody
+/// from trying: a shorter message may find room.
 #[derive(Debug, Default)]
 pub struct NoRoom {
+    is_so: AtomicBool,
     refused: AtomicU64,
     reported_at_ms: AtomicI64,
 }
@@ -64,6 +66,7 @@ impl NoRoom {
 
     /// A message was refused.
     pub fn report(&self, error: &Error, now_ms: i64) {
+        self.is_so.store(true, Ordering::Relaxed);
         let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         let reported_at_ms = self.reported_at_ms.load(Ordering::Relaxed);
         let is_due = now_ms.abs_diff(reported_at_ms) >= NoRoom::LOG_INTERVAL_MS.unsigned_abs();
@@ -73,6 +76,22 @@ impl NoRoom {
         if is_due && exchange(now_ms).is_ok() {
             tracing::error!(%error, refused, "messages are refused: the commit log has no room for them");
         }
+    }
+}
+
+impl NoRoom {
+    /// A message was taken.
+    pub fn end(&self) {
+        // Looked at first: it is seldom so, and others read this line.
+        if self.is_so.load(Ordering::Relaxed) {
+            self.is_so.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        self.is_so
+            .load(Ordering::Relaxed)
+            .then(|| "its disk had no room for the last message; see store.log".to_owned())
     }
 }
 
@@ -103,7 +122,7 @@ impl MessageStore {
 
     /// How full the disks are, and what is wrong.
     pub fn status(&self) -> StoreStatus {
-        let reason = self.trouble().reason().cloned();
+        let reason = self.trouble().reason().cloned().or_else(|| self.no_room.reason());
         let used_ratio = |path: &Path| self.disk_ratio.of(path);
         StoreStatus {
             commit_log_ratio: used_ratio(Path::new(&self.config.store_path_commit_log)),
