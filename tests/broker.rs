@@ -376,7 +376,7 @@ fn name_servers_are_told_of_start_topics_and_stop() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let (name_server, server) = NameServer::start(&runtime);
     // One that is down holds up nothing and nobody.
-    let down = Bound::at(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap().addr();
+    let (_held, down) = common::refusing_addr();
     let mut fixture = Fixture::registered_with(&format!("{down};{}", server.addr()));
     assert_eq!(name_server.codes(), [103], "registered before the start is over");
     let addr = fixture.running().addr();

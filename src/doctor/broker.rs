@@ -425,8 +425,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_loopback_address_is_named_though_nobody_answers_there() {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let addr = format!("127.0.0.1:{port}");
+        // It has the port and does not listen: nobody else can have it meanwhile.
+        let held = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        held.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let addr = held.local_addr().unwrap().as_socket().unwrap().to_string();
         let check = async |is_told_elsewhere: bool, text: &str, advice: &str| {
             let (name, addr) = ("a".to_owned(), addr.clone());
             let found = Found { name, id: 0, addr, has_slaves: false, has_master: true, is_told_elsewhere };
