@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`clock`] | the time, as tests may set it |
+//! | [`seats`] | connections counted by address |
 //! | [`strmap`] | serde to and from flat maps of strings: request headers and properties files |
 //! | [`protocol`] | what is said: codes, headers, bodies, messages; plain data, no I/O |
 //! | [`config`] | one struct per Java config class |
@@ -35,5 +36,6 @@ pub mod logging;
 pub mod namesrv;
 pub mod protocol;
 pub mod remoting;
+pub mod seats;
 pub mod store;
 pub mod strmap;

@@ -12,15 +12,16 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("strmap", &[]),
     ("clock", &[]),
+    ("seats", &[]),
     ("logging", &[]),
-    ("http", &[]),
+    ("http", &["seats"]),
     ("filter", &[]),
     ("protocol", &[]),
     ("config", &["logging"]),
     ("remoting", &["config"]),
     ("store", &["clock", "config", "protocol"]),
     ("inspect", &["config", "protocol", "store"]),
-    ("ha", &["config", "store"]),
+    ("ha", &["config", "seats", "store"]),
     ("client", &["protocol", "remoting"]),
     ("namesrv", &["client", "clock", "config", "http", "logging", "protocol", "remoting"]),
     (

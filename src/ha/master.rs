@@ -5,12 +5,11 @@
 //! the connection (eight bytes of noise made a synchronous Java master answer for a slave that was none). Only who may follow
 //! takes a slave's place; those who may not, and those who are still looked up, have bounds of their own.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{HEAD_BYTES, Timing};
+use crate::seats::{Seat, Seats};
 use crate::store::{MappedSlice, MessageStore, ReplicaFollowing};
 
 /// Slaves at once.
@@ -103,43 +103,6 @@ struct Shared {
     followers: Semaphore,
     looked_up: Semaphore,
     refused: Semaphore,
-    by_addr: Mutex<HashMap<IpAddr, usize>>,
-}
-
-impl Shared {
-    fn by_addr(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.by_addr.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// One of an address's connections; it counts until it is dropped.
-struct OfAddr {
-    ip: IpAddr,
-    shared: Arc<Shared>,
-}
-
-impl OfAddr {
-    fn enter(shared: &Arc<Shared>, ip: IpAddr) -> Option<OfAddr> {
-        let mut by_addr = shared.by_addr();
-        let count = by_addr.entry(ip).or_default();
-        if *count >= PER_ADDR_MAX {
-            return None;
-        }
-        *count += 1;
-        Some(OfAddr { ip, shared: Arc::clone(shared) })
-    }
-}
-
-impl Drop for OfAddr {
-    fn drop(&mut self) {
-        let mut by_addr = self.shared.by_addr();
-        if let Some(count) = by_addr.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                by_addr.remove(&self.ip);
-            }
-        }
-    }
 }
 
 async fn accept(listener: TcpListener, store: Arc<MessageStore>, timing: Timing, peers: Arc<dyn Peers>) {
@@ -151,15 +114,15 @@ async fn accept(listener: TcpListener, store: Arc<MessageStore>, timing: Timing,
         followers: Semaphore::new(FOLLOWERS_MAX),
         looked_up: Semaphore::new(LOOKED_UP_MAX),
         refused: Semaphore::new(REFUSED_MAX),
-        by_addr: Mutex::default(),
     });
+    let seats = Arc::new(Seats::default());
     let mut told: Option<Instant> = None;
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, remote)) => match OfAddr::enter(&shared, remote.ip().to_canonical()) {
-                    Some(of_addr) => {
-                        connections.spawn(follow(stream, remote, of_addr));
+                Ok((stream, remote)) => match seats.take(remote.ip(), PER_ADDR_MAX) {
+                    Some(seat) => {
+                        connections.spawn(follow(stream, remote, Arc::clone(&shared), seat));
                     }
                     None if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) => {
                         tracing::warn!(%remote, "closed: {PER_ADDR_MAX} connections of this address are here");
@@ -177,9 +140,9 @@ async fn accept(listener: TcpListener, store: Arc<MessageStore>, timing: Timing,
     }
 }
 
-async fn follow(stream: TcpStream, remote: SocketAddr, of_addr: OfAddr) {
+async fn follow(stream: TcpStream, remote: SocketAddr, shared: Arc<Shared>, _seat: Seat) {
     // Java connects without a word and waits; only who speaks is worth a line.
-    match serve(stream, remote, &of_addr.shared).await {
+    match serve(stream, remote, &shared).await {
         Ok(()) => {}
         Err(error @ (Ended::Io(_) | Ended::Silent(_) | Ended::Full)) => {
             tracing::warn!(%remote, %error, "slave disconnected")

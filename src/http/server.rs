@@ -1,10 +1,9 @@
 //! The listener and its connections. Everything has a limit: connections, bytes and time of a request's head, time for an
 //! answer to be taken, answers that are made or sent at once. A peer that is slow or talks nonsense costs its connection.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,6 +15,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::answer::{self, Answer};
 use super::request::{HEAD_MAX_BYTES, Refused, Request, head_length};
 use super::{Place, Watched};
+use crate::seats::Seats;
 
 const BACKLOG: i32 = 64;
 /// Pause after an accept that failed: without file descriptors it would fail again at once.
@@ -67,40 +67,6 @@ struct App {
     watched: Arc<dyn Watched>,
     limits: Limits,
     large: Semaphore,
-}
-
-/// How many connections each address has.
-#[derive(Debug, Default)]
-struct Seats(Mutex<HashMap<IpAddr, usize>>);
-
-/// A connection's share of them, given back when it ends.
-struct Seat {
-    seats: Arc<Seats>,
-    ip: IpAddr,
-}
-
-impl Seats {
-    fn take(self: &Arc<Seats>, ip: IpAddr, most: usize) -> Option<Seat> {
-        let mut of_addr = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = of_addr.entry(ip).or_insert(0);
-        if *taken >= most {
-            return None;
-        }
-        *taken += 1;
-        Some(Seat { seats: Arc::clone(self), ip })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut of_addr = self.seats.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(taken) = of_addr.get_mut(&self.ip) {
-            *taken -= 1;
-            if *taken == 0 {
-                of_addr.remove(&self.ip);
-            }
-        }
-    }
 }
 
 pub(super) fn bind(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
