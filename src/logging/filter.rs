@@ -22,7 +22,7 @@ pub(super) const NAMED: &[&str] = &["storeerror", "stats", "watermark", "protect
 /// Modules of `src/`.
 pub(super) const MODULES: &[&str] = &[
     "admin", "bench", "broker", "cli", "client", "clock", "config", "doctor", "example", "filter", "ha",
-    "http", "inspect", "logging", "namesrv", "protocol", "remoting", "store", "strmap",
+    "http", "inspect", "logging", "namesrv", "protocol", "remoting", "seats", "store", "strmap",
 ];
 
 /// Why a filter is refused.
